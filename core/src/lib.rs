@@ -1,0 +1,21 @@
+//! The pure heart of Sekisho: what a client did, how it scores, what follows.
+//!
+//! No I/O, no clock, no threads, no nginx. Time is an argument (`at`, unix seconds), randomness is an
+//! argument ([`key::Seed`]). The nginx module and the trainer drive the very same code, so the same
+//! requests give the same scores in both, bit for bit. `core/tests/purity.rs` keeps it so.
+//!
+//! A request travels [`url::Visit`] -> [`sketch::popularity`] -> [`table::Set::admit`] ->
+//! [`checkpoint::arrive`] -> ([`model`] -> [`checkpoint::settle`]) and, with its response,
+//! [`checkpoint::depart`].
+#![forbid(unsafe_code)]
+
+pub mod checkpoint;
+pub mod feature;
+pub mod key;
+pub mod logline;
+pub mod model;
+pub mod record;
+pub mod sample;
+pub mod sketch;
+pub mod table;
+pub mod url;

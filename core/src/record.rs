@@ -1,0 +1,328 @@
+//! The record: all that is remembered of one client, in 256 bytes.
+//!
+//! Counters are 8 bits wide and halve together when the window of 255 requests is full, so that old
+//! behaviour fades by half every 128 requests. Distinct counts carry over as half of their estimate. Zero
+//! bytes are a valid, free record: a zone needs no initialisation.
+
+use crate::sketch::popularity::Rating;
+use crate::sketch::{bitmap, registers};
+use crate::url::{Method, Referer, Visit, tag};
+
+/// Requests after which all counters of the window halve.
+pub const WINDOW: u8 = 255;
+/// Bins of the interval histogram: up to 1 s, 2 s, 4 s, ... 1024 s, and longer.
+pub const INTERVAL_BINS: usize = 12;
+/// Intervals between pages that are kept as they were.
+pub const RING: usize = 16;
+/// Pages that a referer is compared with.
+pub const TRAIL: usize = 8;
+/// A scored client is scored again after at most this many requests.
+pub const SCORE_GAP: u8 = 32;
+/// ... or when this many seconds passed and [`SCORE_GAP_REQUESTS`] came since.
+pub const SCORE_GAP_SECONDS: u32 = 30;
+/// Requests that must have come before time alone makes a new score due.
+pub const SCORE_GAP_REQUESTS: u8 = 4;
+/// Weight of a new value in the running means, once there are this many: 1/32.
+const MEAN_WINDOW: u32 = 32;
+/// Log-scaled values are kept as multiples of 1/2048.
+const LOG_SCALE: f32 = 2048.0;
+/// "No reason": the place of a feature index in [`Record`] is empty.
+pub const NO_REASON: u8 = 255;
+
+/// State of one client.
+#[repr(C, align(8))]
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    pub(crate) key_hash: u64,
+    pub(crate) first: u32,
+    pub(crate) last: u32,
+    pub(crate) last_page: u32,
+    pub(crate) requests: u32,
+    pub(crate) scored_at: u32,
+    pub(crate) flagged_at: u32,
+    pub(crate) banned_until: u32,
+    pub(crate) score: f32,
+    pub(crate) standing: u8,
+    pub(crate) reasons: [u8; 3],
+    pub(crate) since_score: u8,
+    /// Low half: next place of the ring; high half: next place of the trail.
+    pub(crate) cursors: u8,
+    pub(crate) bans: u8,
+    /// 1 once there was a score.
+    pub(crate) scored: u8,
+    pub(crate) counters: Counters,
+    pub(crate) depth_sum: u16,
+    pub(crate) last_interval: u16,
+    pub(crate) bytes_mean: u16,
+    pub(crate) histogram: [u8; INTERVAL_BINS],
+    pub(crate) interval_mean: f32,
+    pub(crate) interval_variance: f32,
+    pub(crate) interval_lag: f32,
+    pub(crate) url_bits: [u8; 32],
+    pub(crate) path_bits: [u8; 32],
+    pub(crate) query_bits: [u8; 16],
+    pub(crate) url_registers: [u8; registers::BYTES],
+    pub(crate) ring: [u16; RING],
+    pub(crate) trail: [u16; TRAIL],
+}
+
+const _: () = assert!(size_of::<Record>() == 256, "a record is 256 bytes: a zone's size is planned by it");
+
+/// Counts within the window; see [`WINDOW`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    pub requests: u8,
+    pub pages: u8,
+    pub referer_missing: u8,
+    pub referer_trail: u8,
+    pub head: u8,
+    pub post: u8,
+    pub other_method: u8,
+    pub query: u8,
+    pub rated: u8,
+    pub long_tail: u8,
+    pub responses: u8,
+    pub redirect: u8,
+    pub client_error: u8,
+    pub server_error: u8,
+    pub not_modified: u8,
+    pub url_carry: u8,
+    pub path_carry: u8,
+    pub query_carry: u8,
+}
+
+impl Counters {
+    fn halve(&mut self) {
+        for counter in [
+            &mut self.requests,
+            &mut self.pages,
+            &mut self.referer_missing,
+            &mut self.referer_trail,
+            &mut self.head,
+            &mut self.post,
+            &mut self.other_method,
+            &mut self.query,
+            &mut self.rated,
+            &mut self.long_tail,
+            &mut self.responses,
+            &mut self.redirect,
+            &mut self.client_error,
+            &mut self.server_error,
+            &mut self.not_modified,
+        ] {
+            *counter /= 2;
+        }
+    }
+}
+
+impl Record {
+    /// A new client's record.
+    pub(crate) fn fresh(key_hash: u64, at: u32) -> Record {
+        Record { key_hash, first: at, last: at, reasons: [NO_REASON; 3], ..Record::default() }
+    }
+
+    /// Hash of the key; 0 marks a free record.
+    pub fn key_hash(&self) -> u64 {
+        self.key_hash
+    }
+
+    /// Requests since the record was made.
+    pub fn requests(&self) -> u32 {
+        self.requests
+    }
+
+    /// Times of the first and the last request, unix seconds.
+    pub fn seen(&self) -> (u32, u32) {
+        (self.first, self.last)
+    }
+
+    /// Requests that the present behaviour stands on: all of them, or those of the window after a ban.
+    pub fn evidence(&self) -> u32 {
+        if self.bans == 0 { self.requests } else { u32::from(self.counters.requests) }
+    }
+
+    /// Learns a request. `at` may run backwards; the interval is then 0.
+    pub(crate) fn observe_request(&mut self, at: u32, visit: &Visit, rating: Rating) {
+        if self.counters.requests == WINDOW {
+            self.halve();
+        }
+        if self.counters.requests > 0 {
+            self.observe_interval(at.saturating_sub(self.last));
+        }
+        self.last = self.last.max(at);
+        self.requests = self.requests.saturating_add(1);
+        self.since_score = self.since_score.saturating_add(1);
+        self.count_request(visit, rating);
+        bitmap::insert(&mut self.url_bits, visit.url);
+        registers::insert(&mut self.url_registers, visit.url);
+        if !visit.asset {
+            self.observe_page(at, visit);
+        }
+    }
+
+    /// Learns a response: status code and body size in bytes.
+    pub(crate) fn observe_response(&mut self, status: u16, body_bytes: u64) {
+        let counters = &mut self.counters;
+        // A request whose record was halved or forgiven meanwhile may answer into a fuller window.
+        counters.responses = counters.responses.saturating_add(1);
+        let class = match status {
+            304 => Some(&mut counters.not_modified),
+            300..400 => Some(&mut counters.redirect),
+            400..500 => Some(&mut counters.client_error),
+            500..600 => Some(&mut counters.server_error),
+            _ => None,
+        };
+        if let Some(counter) = class {
+            *counter = counter.saturating_add(1);
+        }
+        let weight = 1.0 / u32::from(counters.responses).min(MEAN_WINDOW) as f32;
+        let mean = unscale(self.bytes_mean);
+        let bytes = libm::log2f(1.0 + body_bytes as f32);
+        self.bytes_mean = scale(mean + weight * (bytes - mean));
+    }
+
+    /// Whether enough happened since the last score for a new one.
+    pub(crate) fn due(&self, at: u32) -> bool {
+        let evidence = self.evidence();
+        if evidence <= u32::from(SCORE_GAP) {
+            return matches!(evidence, 4 | 6 | 8 | 12 | 16 | 24 | 32)
+                || (evidence > 4 && self.since_score >= SCORE_GAP_REQUESTS && self.idle_since_score(at));
+        }
+        self.since_score >= SCORE_GAP || (self.since_score >= SCORE_GAP_REQUESTS && self.idle_since_score(at))
+    }
+
+    /// Forgets behaviour, keeps identity and history: what follows a ban is judged on what follows.
+    pub(crate) fn forgive(&mut self) {
+        *self = Record {
+            first: self.first,
+            last: self.last,
+            requests: self.requests,
+            flagged_at: self.flagged_at,
+            bans: self.bans.saturating_add(1),
+            ..Record::fresh(self.key_hash, self.first)
+        };
+    }
+
+    fn idle_since_score(&self, at: u32) -> bool {
+        at.saturating_sub(self.scored_at) >= SCORE_GAP_SECONDS
+    }
+
+    fn count_request(&mut self, visit: &Visit, rating: Rating) {
+        let counters = &mut self.counters;
+        counters.requests += 1;
+        counters.pages += u8::from(!visit.asset);
+        match visit.method {
+            Method::Get => {}
+            Method::Head => counters.head += 1,
+            Method::Post => counters.post += 1,
+            Method::Other => counters.other_method += 1,
+        }
+        match rating {
+            Rating::Unrated => {}
+            Rating::Popular => counters.rated += 1,
+            Rating::LongTail => {
+                counters.rated += 1;
+                counters.long_tail += 1;
+            }
+        }
+        match visit.referer {
+            Referer::Missing => counters.referer_missing += 1,
+            Referer::Page(page) => counters.referer_trail += u8::from(self.trail.contains(&page)),
+        }
+        if let Some(query) = visit.query {
+            counters.query += 1;
+            bitmap::insert(&mut self.query_bits, query);
+        }
+        self.depth_sum += u16::from(visit.depth);
+    }
+
+    fn observe_page(&mut self, at: u32, visit: &Visit) {
+        bitmap::insert(&mut self.path_bits, visit.path);
+        let (ring, trail) = (usize::from(self.cursors & 15), usize::from(self.cursors >> 4));
+        let mut next_ring = ring;
+        if self.last_page != 0 {
+            let interval = at.saturating_sub(self.last_page).min(u32::from(u16::MAX) - 1);
+            if let Some(place) = self.ring.get_mut(ring) {
+                *place = interval as u16 + 1;
+            }
+            next_ring = (ring + 1) % RING;
+        }
+        self.last_page = self.last_page.max(at).max(1);
+        if let Some(place) = self.trail.get_mut(trail) {
+            *place = tag(visit.path);
+        }
+        self.cursors = next_ring as u8 | (((trail + 1) % TRAIL) as u8) << 4;
+    }
+
+    fn observe_interval(&mut self, seconds: u32) {
+        let bin = match seconds {
+            0 | 1 => 0,
+            _ => (32 - (seconds - 1).leading_zeros()) as usize,
+        };
+        let bin = bin.min(INTERVAL_BINS - 1);
+        if self.histogram.get(bin) == Some(&u8::MAX) {
+            self.histogram.iter_mut().for_each(|count| *count /= 2);
+        }
+        if let Some(count) = self.histogram.get_mut(bin) {
+            *count += 1;
+        }
+        let before = unscale(self.last_interval);
+        self.last_interval = scale(libm::log2f(1.0 + seconds as f32));
+        let interval = unscale(self.last_interval);
+        // The first request of a window has no interval before it.
+        let seen = u32::from(self.counters.requests);
+        let weight = 1.0 / seen.min(MEAN_WINDOW) as f32;
+        let apart = interval - self.interval_mean;
+        if seen > 1 {
+            let lag = apart * (before - self.interval_mean);
+            self.interval_lag = (1.0 - weight) * (self.interval_lag + weight * lag);
+        }
+        self.interval_variance = (1.0 - weight) * (self.interval_variance + weight * apart * apart);
+        self.interval_mean += weight * apart;
+    }
+
+    fn halve(&mut self) {
+        let carry = |estimate: f32| libm::roundf(estimate / 2.0).min(f32::from(WINDOW / 2)) as u8;
+        self.counters.url_carry = carry(self.distinct_urls());
+        self.counters.path_carry = carry(self.distinct_paths());
+        self.counters.query_carry = carry(self.distinct_queries());
+        self.counters.halve();
+        self.depth_sum /= 2;
+        self.url_bits = Default::default();
+        self.path_bits = Default::default();
+        self.query_bits = Default::default();
+    }
+
+    /// Distinct URLs of the window, never more than its requests.
+    pub(crate) fn distinct_urls(&self) -> f32 {
+        distinct(self.counters.url_carry, &self.url_bits, self.counters.requests)
+    }
+
+    /// Distinct paths of the window's pages.
+    pub(crate) fn distinct_paths(&self) -> f32 {
+        distinct(self.counters.path_carry, &self.path_bits, self.counters.pages)
+    }
+
+    /// Distinct queries of the window's requests that had one.
+    pub(crate) fn distinct_queries(&self) -> f32 {
+        distinct(self.counters.query_carry, &self.query_bits, self.counters.query)
+    }
+
+    /// Mean of log2(1 + body bytes).
+    pub(crate) fn bytes_mean(&self) -> f32 {
+        unscale(self.bytes_mean)
+    }
+}
+
+fn distinct(carry: u8, bits: &[u8], most: u8) -> f32 {
+    (f32::from(carry) + bitmap::estimate(bits)).min(f32::from(most))
+}
+
+fn scale(value: f32) -> u16 {
+    libm::roundf(value * LOG_SCALE).clamp(0.0, f32::from(u16::MAX)) as u16
+}
+
+fn unscale(value: u16) -> f32 {
+    f32::from(value) / LOG_SCALE
+}

@@ -1,0 +1,214 @@
+//! How popular a URL is on this site: one count-min sketch a zone, in epochs.
+//!
+//! Cormode and Muthukrishnan: An improved data stream summary (J. Algorithms 55, 2005), with plain, not
+//! conservative, additions, so that the order inside an epoch does not matter. A visit is rated against the
+//! finished epoch and added to the running one. An epoch is a number of visits, not a span of time: a wrong
+//! date cannot move it, and a quiet site has no empty epochs. The first epochs are short, so that ratings
+//! begin early.
+
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering::Relaxed};
+
+/// Rows of the sketch: an estimate is the least of four counters.
+pub const ROWS: usize = 4;
+/// Visits of the first epoch; each later one is twice as long, up to twice the sketch's width.
+pub const FIRST_EPOCH: u32 = 512;
+/// Visits of the longest epoch: a cell of 16 bits cannot overflow in it.
+pub const LONGEST_EPOCH: u32 = 1 << 15;
+/// A URL is popular when it has at least this share of the finished epoch's visits ...
+const POPULAR_SHARE: u32 = 4096;
+/// ... and at least this many of them.
+const POPULAR_VISITS: u32 = 2;
+
+/// Counters of one popularity sketch; valid when all zero.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct PopularityState {
+    /// Finished epochs so far; its lowest bit says which half of the cells is running.
+    epoch: AtomicU32,
+    /// Visits in the running epoch.
+    running: AtomicU32,
+    /// Visits that the finished epoch had; 0 before there is one.
+    finished: AtomicU32,
+    reserved: AtomicU32,
+}
+
+/// What the finished epoch says of a URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rating {
+    /// No epoch has finished yet.
+    Unrated,
+    /// Others ask for it too.
+    Popular,
+    /// Hardly anyone does: the long tail, where crawlers live.
+    LongTail,
+}
+
+/// A popularity sketch over memory that somebody else owns. All methods take `&self`; counts that two
+/// workers race for may be off by one, which a sketch forgives.
+#[derive(Clone, Copy, Debug)]
+pub struct Popularity<'a> {
+    state: &'a PopularityState,
+    cells: &'a [AtomicU16],
+    width: u32,
+}
+
+impl<'a> Popularity<'a> {
+    /// Cells that a sketch of `width` counters a row needs: two epochs of [`ROWS`] rows.
+    pub const fn cells(width: u32) -> usize {
+        width as usize * ROWS * 2
+    }
+
+    /// Lays the sketch over `cells`; their number decides its width.
+    pub fn new(state: &'a PopularityState, cells: &'a [AtomicU16]) -> Popularity<'a> {
+        Popularity { state, cells, width: (cells.len() / (ROWS * 2)) as u32 }
+    }
+
+    /// Visits that the running epoch still takes; at least 1.
+    pub fn room(&self) -> u32 {
+        self.length().saturating_sub(self.state.running.load(Relaxed)).max(1)
+    }
+
+    /// Rates a URL, adds it, and counts the visit.
+    pub fn visit(&self, url: u64) -> Rating {
+        let rating = self.rate_and_add(url);
+        self.advance(1);
+        rating
+    }
+
+    /// Rates a URL and adds it without counting the visit: for callers that go through one epoch in
+    /// parallel and then say how many they were. They must not pass [`Popularity::room`] in one go.
+    pub fn rate_and_add(&self, url: u64) -> Rating {
+        let half = self.cells.len() / 2;
+        let (low, high) = self.cells.split_at(half);
+        let (running, finished) =
+            if self.state.epoch.load(Relaxed) & 1 == 0 { (low, high) } else { (high, low) };
+        let total = self.state.finished.load(Relaxed);
+        let mut estimate = u32::from(u16::MAX);
+        for row in 0..ROWS {
+            let place = self.place(url, row);
+            if let Some(cell) = finished.get(place) {
+                estimate = estimate.min(u32::from(cell.load(Relaxed)));
+            }
+            if let Some(cell) = running.get(place) {
+                cell.fetch_add(1, Relaxed);
+            }
+        }
+        match total {
+            0 => Rating::Unrated,
+            _ if estimate >= POPULAR_VISITS && estimate * POPULAR_SHARE >= total => Rating::Popular,
+            _ => Rating::LongTail,
+        }
+    }
+
+    /// Counts `visits`; the one that fills the epoch starts the next.
+    pub fn advance(&self, visits: u32) {
+        let before = self.state.running.fetch_add(visits, Relaxed);
+        let length = self.length();
+        // The visit that fills the epoch ends it. Should its worker die first, one well past the end does.
+        let fills = before < length && before + visits >= length;
+        if !fills && before < length + FIRST_EPOCH {
+            return;
+        }
+        let epoch = self.state.epoch.load(Relaxed);
+        let half = self.cells.len() / 2;
+        let retired = if epoch & 1 == 0 { self.cells.get(half..) } else { self.cells.get(..half) };
+        for cell in retired.unwrap_or_default() {
+            cell.store(0, Relaxed);
+        }
+        self.state.finished.store(before + visits, Relaxed);
+        self.state.epoch.store(epoch.wrapping_add(1), Relaxed);
+        self.state.running.store(0, Relaxed);
+    }
+
+    /// Visits in the running epoch when it is full. Twice the width keeps a row's mean load at 2, and a
+    /// cell of 16 bits from overflowing.
+    fn length(&self) -> u32 {
+        let doublings = self.state.epoch.load(Relaxed).min(7);
+        (FIRST_EPOCH << doublings).min((self.width * 2).min(LONGEST_EPOCH)).max(1)
+    }
+
+    fn place(&self, url: u64, row: usize) -> usize {
+        // Kirsch and Mitzenmacher (2006): two halves of one hash serve for all rows.
+        let hash = (url as u32).wrapping_add(((url >> 32) as u32 | 1).wrapping_mul(row as u32));
+        let column = (u64::from(hash) * u64::from(self.width)) >> 32;
+        row * self.width as usize + column as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::key::{Seed, key_hash};
+
+    const WIDTH: u32 = 1024;
+
+    fn memory() -> (PopularityState, Vec<AtomicU16>) {
+        let mut cells = Vec::new();
+        cells.resize_with(Popularity::cells(WIDTH), AtomicU16::default);
+        (PopularityState::default(), cells)
+    }
+
+    fn url(number: u32) -> u64 {
+        key_hash(Seed(5, 6), &number.to_le_bytes())
+    }
+
+    #[test]
+    fn a_home_page_is_popular_and_a_deep_page_is_not() {
+        let (state, cells) = memory();
+        let sketch = Popularity::new(&state, &cells);
+        for visit in 0..FIRST_EPOCH {
+            assert_eq!(sketch.visit(url(if visit % 4 == 0 { 0 } else { visit })), Rating::Unrated);
+        }
+        assert_eq!(sketch.visit(url(0)), Rating::Popular);
+        assert_eq!(sketch.visit(url(1_000_000)), Rating::LongTail);
+    }
+
+    #[test]
+    fn an_old_epoch_is_forgotten() {
+        let (state, cells) = memory();
+        let sketch = Popularity::new(&state, &cells);
+        (0..FIRST_EPOCH).for_each(|_| { sketch.visit(url(0)); });
+        assert_eq!(sketch.visit(url(0)), Rating::Popular);
+        (0..4 * FIRST_EPOCH).for_each(|visit| { sketch.visit(url(visit + 1)); });
+        assert_eq!(sketch.visit(url(0)), Rating::LongTail);
+    }
+
+    proptest! {
+        #[test]
+        fn parallel_shards_rate_as_one_sequence_does(visits in prop::collection::vec(0u32..200, 1..4000)) {
+            let (state, cells) = memory();
+            let sequence = Popularity::new(&state, &cells);
+            let expected: Vec<Rating> = visits.iter().map(|&visit| sequence.visit(url(visit))).collect();
+
+            let (state, cells) = memory();
+            let sharded = Popularity::new(&state, &cells);
+            let mut ratings = vec![Rating::Unrated; visits.len()];
+            let mut start = 0;
+            while start < visits.len() {
+                let end = visits.len().min(start + sharded.room() as usize);
+                for shard in 0..3 {
+                    for index in (start..end).filter(|&index| visits[index] % 3 == shard) {
+                        ratings[index] = sharded.rate_and_add(url(visits[index]));
+                    }
+                }
+                sharded.advance((end - start) as u32);
+                start = end;
+            }
+            prop_assert_eq!(ratings, expected);
+        }
+
+        #[test]
+        fn a_cell_never_overflows(epochs in 1u32..12) {
+            let (state, cells) = memory();
+            let sketch = Popularity::new(&state, &cells);
+            for _ in 0..epochs {
+                let room = sketch.room();
+                prop_assert!(room <= u32::from(u16::MAX));
+                (0..room).for_each(|_| { sketch.visit(url(0)); });
+            }
+            prop_assert_eq!(sketch.visit(url(0)), Rating::Popular);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The table: set-associative, one region, no pointers.
+//!
+//! A key's hash picks a set of [`WAYS`] records; the record is one of them or the one that is evicted. No
+//! order over all records is kept, so no lock over all of them is needed: each set has its own.
+
+use std::sync::atomic::AtomicU16;
+
+use thiserror::Error;
+
+use crate::record::Record;
+use crate::sketch::popularity::Popularity;
+
+/// Records of one set.
+pub const WAYS: usize = 8;
+/// Bytes that a zone keeps for its own header.
+pub const HEADER_BYTES: usize = 4096;
+/// Bytes of a set's lock word.
+pub const LOCK_BYTES: usize = 8;
+/// The popularity sketch may take this part of a region: one sixteenth.
+const SKETCH_PART: usize = 16;
+/// Counters a row of the smallest and of the largest popularity sketch.
+const SKETCH_WIDTHS: (u32, u32) = (256, 16 * 1024);
+/// A record idle for this long is no loss when it is evicted, in seconds.
+pub const IDLE_SECONDS: u32 = 600;
+
+/// One set of the table. Valid when all zero.
+#[repr(C, align(64))]
+#[derive(Clone, Debug, Default)]
+pub struct Set {
+    records: [Record; WAYS],
+}
+
+/// How a key came to its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It had one.
+    Known,
+    /// It got a free one, or one that had been idle for [`IDLE_SECONDS`].
+    Fresh,
+    /// It took the one of a client that was still active.
+    Evicted,
+}
+
+impl Set {
+    /// The way that holds this key's record.
+    pub fn find(&self, hash: u64) -> Option<usize> {
+        self.records.iter().position(|record| record.key_hash == hash && hash != 0)
+    }
+
+    /// The way that [`Set::admit`] would use: the key's own, else a free one, else the one idle longest,
+    /// banned ones last.
+    pub fn victim(&self, hash: u64, at: u32) -> usize {
+        if let Some(way) = self.find(hash) {
+            return way;
+        }
+        let order = |record: &Record| match record.key_hash {
+            0 => (0, 0),
+            _ if record.banned_until <= at => (1, record.last),
+            _ => (2, record.last),
+        };
+        let ways = self.records.iter().enumerate();
+        ways.min_by_key(|(_, record)| order(record)).map_or(0, |(way, _)| way)
+    }
+
+    /// Finds the key's record or makes one. `at` is in unix seconds.
+    pub fn admit(&mut self, hash: u64, at: u32) -> (usize, Admission) {
+        if let Some(way) = self.find(hash) {
+            return (way, Admission::Known);
+        }
+        let way = self.victim(hash, at);
+        let record = self.record_mut(way);
+        let lost = record.key_hash != 0 && at.saturating_sub(record.last) < IDLE_SECONDS;
+        *record = Record::fresh(hash, at);
+        (way, if lost { Admission::Evicted } else { Admission::Fresh })
+    }
+
+    /// The record of a way; ways are counted modulo [`WAYS`].
+    pub fn record(&self, way: usize) -> &Record {
+        &self.records[way % WAYS]
+    }
+
+    /// The record of a way, to change.
+    pub fn record_mut(&mut self, way: usize) -> &mut Record {
+        &mut self.records[way % WAYS]
+    }
+
+    /// Frees a record.
+    pub fn reset(&mut self, way: usize) {
+        *self.record_mut(way) = Record::default();
+    }
+}
+
+/// The set of a key, by multiply-shift: any number of sets, not only powers of two.
+pub fn set_index(hash: u64, sets: u32) -> u32 {
+    ((u128::from(hash) * u128::from(sets)) >> 64) as u32
+}
+
+/// How a region of memory is split. In this order: header, popularity cells, locks, sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Sets of the table.
+    pub sets: u32,
+    /// Counters a row of the popularity sketch.
+    pub sketch_width: u32,
+}
+
+/// Why a region cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum GeometryError {
+    /// Not even one set fits.
+    #[error("{bytes} bytes are too small, a zone needs at least {least}")]
+    TooSmall {
+        /// Bytes there are.
+        bytes: usize,
+        /// Bytes that one set needs.
+        least: usize,
+    },
+}
+
+impl Geometry {
+    /// Splits `bytes` of memory that are aligned to 64.
+    pub fn for_bytes(bytes: usize) -> Result<Geometry, GeometryError> {
+        let sketch_width = width_for(bytes);
+        let fixed = HEADER_BYTES + cell_bytes(sketch_width) + 64;
+        let each = size_of::<Set>() + LOCK_BYTES;
+        let sets = bytes.saturating_sub(fixed) / each;
+        match u32::try_from(sets).unwrap_or(u32::MAX) {
+            0 => Err(GeometryError::TooSmall { bytes, least: fixed + each }),
+            sets => Ok(Geometry { sets, sketch_width }),
+        }
+    }
+
+    /// A table for about this many clients. An eighth more, so that few sets overflow before it is full.
+    pub fn for_clients(clients: usize) -> Geometry {
+        let sets = clients.saturating_add(clients / 8).div_ceil(WAYS).clamp(1, u32::MAX as usize);
+        let bytes = sets.saturating_mul(size_of::<Set>() + LOCK_BYTES);
+        Geometry { sets: sets as u32, sketch_width: width_for(bytes) }
+    }
+
+    /// Clients that it holds.
+    pub fn clients(&self) -> usize {
+        self.sets as usize * WAYS
+    }
+
+    /// Cells of the popularity sketch.
+    pub fn cells(&self) -> usize {
+        Popularity::cells(self.sketch_width)
+    }
+}
+
+fn width_for(bytes: usize) -> u32 {
+    let width = bytes / SKETCH_PART / cell_bytes(1);
+    let width = u32::try_from(width).unwrap_or(u32::MAX).clamp(SKETCH_WIDTHS.0, SKETCH_WIDTHS.1);
+    // A power of two: the same sketch for nearly the same size, so scores hardly depend on it.
+    1 << width.ilog2()
+}
+
+fn cell_bytes(width: u32) -> usize {
+    Popularity::cells(width) * size_of::<AtomicU16>()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn geometry_fits_its_region() {
+        #[track_caller]
+        fn check(bytes: usize, expected: Option<(u32, u32)>) {
+            let geometry = Geometry::for_bytes(bytes).ok();
+            assert_eq!(geometry.map(|geometry| (geometry.sets, geometry.sketch_width)), expected, "{bytes}");
+            if let Some(geometry) = geometry {
+                let sets = geometry.sets as usize * (size_of::<Set>() + LOCK_BYTES);
+                assert!(HEADER_BYTES + cell_bytes(geometry.sketch_width) + sets <= bytes);
+            }
+        }
+        check(0, None);
+        check(8 * 1024, None);
+        check(1 << 20, Some((476, 4096)));
+        check(10 << 20, Some((4970, 16 * 1024)));
+        assert!(Geometry::for_bytes(1 << 20).unwrap().clients() > 3_800);
+        assert!(Geometry::for_clients(100_000).clients() >= 100_000);
+        assert_eq!(Geometry::for_clients(0).sets, 1);
+    }
+
+    #[test]
+    fn the_longest_idle_goes_first_and_the_banned_last() {
+        let mut set = Set::default();
+        for hash in 1..=WAYS as u64 {
+            set.admit(hash, hash as u32);
+        }
+        set.record_mut(0).banned_until = 1000;
+        assert_eq!(set.admit(100, 50), (1, Admission::Evicted));
+        assert_eq!(set.admit(1, 51), (0, Admission::Known));
+        for hash in 200..206 {
+            set.admit(hash, 60);
+        }
+        assert_eq!(set.find(1), Some(0), "a banned record stays while there are others");
+        assert_eq!(set.admit(300, 50 + IDLE_SECONDS).1, Admission::Fresh, "an idle record is no loss");
+        assert_eq!(set.admit(301, 5000).0, 0, "an expired ban protects no more");
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_holds_the_last_keys(keys in prop::collection::vec(1u64..20, 1..200)) {
+            let mut set = Set::default();
+            let mut seen: HashMap<u64, usize> = HashMap::new();
+            for (at, &key) in keys.iter().enumerate() {
+                let known = set.find(key).is_some();
+                let (way, admission) = set.admit(key, at as u32);
+                prop_assert_eq!(known, admission == Admission::Known);
+                prop_assert_eq!(set.record(way).key_hash(), key);
+                set.record_mut(way).last = at as u32;
+                seen.insert(key, at);
+                let mut newest: Vec<_> = seen.iter().map(|(key, at)| (*at, *key)).collect();
+                newest.sort_unstable_by(|left, right| right.cmp(left));
+                for (_, key) in newest.iter().take(WAYS) {
+                    prop_assert!(set.find(*key).is_some(), "the last {} keys stay", WAYS);
+                }
+            }
+        }
+
+        #[test]
+        fn every_hash_has_a_set(hash: u64, sets in 1u32..) {
+            prop_assert!(set_index(hash, sets) < sets);
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! What a request asked for, reduced to hashes before any lock is taken.
+//!
+//! Normalisation follows RFC 3986 section 6.2.2 as far as it can be done in one pass without memory:
+//! percent-encoded unreserved characters are decoded, other escapes get upper-case digits, runs of slashes
+//! fold into one, the fragment, the scheme and the authority go. Dot segments stay: browsers resolve them
+//! before they send. A query is the set of its parameters: order does not matter, and parameters that only
+//! track where a visitor came from are dropped, or every visitor of a campaign would look unique.
+
+use std::hash::Hasher;
+
+use memchr::{memchr, memchr2};
+
+use crate::key::Seed;
+
+/// Longest path or query that is hashed, in bytes; the rest is not looked at. nginx's default
+/// `large_client_header_buffers` lets a request line have 8 KiB.
+pub const MAX_HASHED: usize = 8 * 1024;
+
+/// Deepest path that is told apart, in segments.
+pub const MAX_DEPTH: u8 = 15;
+
+/// Request methods, as far as they say something about a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// GET
+    Get,
+    /// HEAD
+    Head,
+    /// POST
+    Post,
+    /// Every other method, and lines without one.
+    Other,
+}
+
+impl Method {
+    /// Reads the method's name; methods are case-sensitive (RFC 9110 section 9.1).
+    pub fn parse(name: &[u8]) -> Method {
+        match name {
+            b"GET" => Method::Get,
+            b"HEAD" => Method::Head,
+            b"POST" => Method::Post,
+            _ => Method::Other,
+        }
+    }
+}
+
+/// Where the client says it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Referer {
+    /// No referer was sent.
+    Missing,
+    /// One was sent; the tag is 16 bits of its path's hash, never 0.
+    Page(u16),
+}
+
+/// Digest of one request: all that the record learns from it. Made without allocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visit {
+    pub(crate) method: Method,
+    pub(crate) url: u64,
+    pub(crate) path: u64,
+    pub(crate) query: Option<u64>,
+    pub(crate) depth: u8,
+    pub(crate) asset: bool,
+    pub(crate) referer: Referer,
+}
+
+impl Visit {
+    /// Digests a request. `target` is the raw request target (`$request_uri`); `referer` is `None` when the
+    /// header is absent, empty or "-", which an access log cannot tell apart.
+    pub fn new(seed: Seed, method: Method, target: &[u8], referer: Option<&[u8]>) -> Visit {
+        let (path, query) = split(without_authority(target));
+        let digest = digest_path(seed, path);
+        let query = digest_query(seed, query);
+        let referer = match referer {
+            None | Some(b"" | b"-") => Referer::Missing,
+            Some(text) => {
+                let (path, _) = split(without_authority(text));
+                Referer::Page(tag(digest_path(seed, path).hash))
+            }
+        };
+        Visit {
+            method,
+            url: digest.hash ^ query.unwrap_or(0),
+            path: digest.hash,
+            query,
+            depth: digest.depth,
+            asset: is_asset(path),
+            referer,
+        }
+    }
+
+    /// Hash of the normalised URL, for [`crate::sketch::popularity`].
+    pub fn url(&self) -> u64 {
+        self.url
+    }
+}
+
+/// 16 bits of a path's hash for the trail of visited pages; 0 marks a free place there.
+pub(crate) fn tag(hash: u64) -> u16 {
+    ((hash >> 48) as u16).max(1)
+}
+
+fn without_authority(target: &[u8]) -> &[u8] {
+    if target.first() == Some(&b'/') {
+        return target;
+    }
+    let Some(colon) = memchr(b':', target).filter(|&at| target[at..].starts_with(b"://")) else { return target };
+    let authority = &target[colon + 3..];
+    match authority.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')) {
+        Some(at) => &authority[at..],
+        None => b"/",
+    }
+}
+
+fn split(target: &[u8]) -> (&[u8], &[u8]) {
+    let target = memchr(b'#', target).map_or(target, |at| &target[..at]);
+    let (path, query) = match memchr(b'?', target) {
+        Some(at) => (&target[..at], &target[at + 1..]),
+        None => (target, &b""[..]),
+    };
+    (&path[..path.len().min(MAX_HASHED)], &query[..query.len().min(MAX_HASHED)])
+}
+
+struct PathDigest {
+    hash: u64,
+    depth: u8,
+}
+
+fn digest_path(seed: Seed, path: &[u8]) -> PathDigest {
+    let mut hasher = seed.hasher();
+    let (mut depth, mut after_slash, mut run) = (0u8, false, 0);
+    let mut at = 0;
+    while at < path.len() {
+        match path[at] {
+            b'/' => {
+                if after_slash {
+                    hasher.write(&path[run..at]);
+                    run = at + 1;
+                }
+                after_slash = true;
+                at += 1;
+                continue;
+            }
+            b'%' if at + 2 < path.len() => {
+                if let Some(byte) = unescape(path[at + 1], path[at + 2]) {
+                    hasher.write(&path[run..at]);
+                    write_normal(&mut hasher, byte);
+                    run = at + 3;
+                    at = run;
+                    depth = depth.saturating_add(u8::from(after_slash));
+                    after_slash = false;
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        if after_slash {
+            depth = depth.saturating_add(1);
+            after_slash = false;
+        }
+        at += 1;
+    }
+    hasher.write(&path[run..]);
+    PathDigest { hash: hasher.finish(), depth: depth.min(MAX_DEPTH) }
+}
+
+/// `None` when nothing that counts is in the query.
+fn digest_query(seed: Seed, query: &[u8]) -> Option<u64> {
+    let (mut sum, mut any, mut rest) = (0u64, false, query);
+    while !rest.is_empty() {
+        let end = memchr2(b'&', b';', rest).unwrap_or(rest.len());
+        let parameter = &rest[..end];
+        rest = rest.get(end + 1..).unwrap_or(b"");
+        if parameter.is_empty() || is_tracking(parameter) {
+            continue;
+        }
+        // Keyed apart from paths, so that a query cannot cancel a path in `url`.
+        let mut hasher = Seed(seed.0, !seed.1).hasher();
+        write_decoded(&mut hasher, parameter);
+        sum = sum.wrapping_add(hasher.finish());
+        any = true;
+    }
+    any.then_some(sum)
+}
+
+fn write_decoded(hasher: &mut impl Hasher, text: &[u8]) {
+    let mut rest = text;
+    while let Some(at) = memchr(b'%', rest) {
+        hasher.write(&rest[..at]);
+        match rest.get(at + 1..at + 3).and_then(|digits| unescape(digits[0], digits[1])) {
+            Some(byte) => {
+                write_normal(hasher, byte);
+                rest = &rest[at + 3..];
+            }
+            None => {
+                hasher.write(b"%");
+                rest = &rest[at + 1..];
+            }
+        }
+    }
+    hasher.write(rest);
+}
+
+fn write_normal(hasher: &mut impl Hasher, byte: u8) {
+    if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+        hasher.write(&[byte]);
+    } else {
+        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+        hasher.write(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+}
+
+fn unescape(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte: u8| (byte as char).to_digit(16).map(|value| value as u8);
+    Some(digit(high)? << 4 | digit(low)?)
+}
+
+/// Parameters that advertising and mail systems add to follow a visitor; names as published in their
+/// vendors' documentation.
+const TRACKING: [&[u8]; 12] = [
+    b"gclid", b"gbraid", b"wbraid", b"dclid", b"fbclid", b"msclkid", b"yclid", b"twclid", b"igshid",
+    b"mc_cid", b"mc_eid", b"_ga",
+];
+
+fn is_tracking(parameter: &[u8]) -> bool {
+    let name = memchr(b'=', parameter).map_or(parameter, |at| &parameter[..at]);
+    name.starts_with(b"utm_") || TRACKING.contains(&name)
+}
+
+/// File endings that a page pulls in by itself: scripts, styles, pictures, fonts, media.
+const ASSETS: [&[u8]; 28] = [
+    b"css", b"js", b"mjs", b"map", b"png", b"jpg", b"jpeg", b"gif", b"webp", b"avif", b"svg", b"ico", b"bmp",
+    b"woff", b"woff2", b"ttf", b"otf", b"eot", b"mp4", b"webm", b"mp3", b"ogg", b"wav", b"m4a", b"swf", b"wasm",
+    b"cur", b"webmanifest",
+];
+const LONGEST_ASSET: usize = 11;
+
+fn is_asset(path: &[u8]) -> bool {
+    let tail = &path[path.len().saturating_sub(LONGEST_ASSET + 1)..];
+    let Some(dot) = tail.iter().rposition(|&byte| byte == b'.') else { return false };
+    let ending = &tail[dot + 1..];
+    ASSETS.iter().any(|asset| asset.eq_ignore_ascii_case(ending))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn visit(target: &str) -> Visit {
+        Visit::new(Seed::FIXED, Method::Get, target.as_bytes(), None)
+    }
+
+    #[test]
+    fn spellings_of_one_url_are_one_url() {
+        #[track_caller]
+        fn check(left: &str, right: &str, same: bool) {
+            assert_eq!(visit(left).url == visit(right).url, same, "{left} {right}");
+        }
+        check("/a/b", "/a/b", true);
+        check("/a/b", "/a//b", true);
+        check("/a/b", "///a/b", true);
+        check("/a/b", "/a/b/", false);
+        check("/%61/b", "/a/b", true);
+        check("/a%2fb", "/a%2Fb", true);
+        check("/a%2fb", "/a/b", false);
+        check("/a%zz", "/a%zz", true);
+        check("/a#x", "/a", true);
+        check("http://shop.example/a?x=1", "/a?x=1", true);
+        check("http://shop.example", "/", true);
+        check("/a?x=1&y=2", "/a?y=2&x=1", true);
+        check("/a?x=1&x=1", "/a", false);
+        check("/a?x=1", "/a?x=2", false);
+        check("/a?x=%41", "/a?x=A", true);
+        check("/a?utm_source=mail&x=1", "/a?x=1", true);
+        check("/a?gclid=1", "/a", true);
+        check("/a?", "/a", true);
+        check("/redirect?to=http://other.example/", "/redirect", false);
+    }
+
+    #[test]
+    fn depth_and_assets() {
+        #[track_caller]
+        fn check(target: &str, depth: u8, asset: bool) {
+            let visit = visit(target);
+            assert_eq!((visit.depth, visit.asset), (depth, asset), "{target}");
+        }
+        check("/", 0, false);
+        check("", 0, false);
+        check("/a", 1, false);
+        check("/a/", 1, false);
+        check("/%61//%62/", 2, false);
+        check("/a/b/style.CSS?v=3", 3, true);
+        check("/report.pdf", 1, false);
+        check("/x?f=a.png", 1, false);
+        check("/site.webmanifest", 1, true);
+        check("/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17", 15, false);
+    }
+
+    #[test]
+    fn referer_tags_are_those_of_the_page() {
+        let page = visit("/catalogue/shoes?page=2");
+        let next = Visit::new(Seed::FIXED, Method::Get, b"/x", Some(b"https://shop.example/catalogue/shoes?page=1"));
+        assert_eq!(next.referer, Referer::Page(tag(page.path)));
+        for missing in [None, Some(&b""[..]), Some(b"-")] {
+            assert_eq!(Visit::new(Seed::FIXED, Method::Get, b"/", missing).referer, Referer::Missing);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_digested(target: Vec<u8>, referer: Vec<u8>) {
+            let visit = Visit::new(Seed(3, 4), Method::Get, &target, Some(&referer));
+            prop_assert!(visit.depth <= MAX_DEPTH);
+        }
+
+        #[test]
+        fn parameter_order_is_ignored(mut parameters in prop::collection::vec("[a-z]{1,3}=[a-z0-9]{0,3}", 0..6)) {
+            let one = visit(&format!("/p?{}", parameters.join("&")));
+            parameters.reverse();
+            prop_assert_eq!(one, visit(&format!("/p?{}", parameters.join("&"))));
+        }
+    }
+}
