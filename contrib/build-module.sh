@@ -1,0 +1,36 @@
+#!/bin/bash
+# Builds ngx_http_sekisho_module.so for the installed nginx, twice:
+#   target/module/       for use
+#   target/module-test/  takes its time from a request header: for tests and the demo only
+# Needs Debian's nginx-dev and libclang-dev. NGINX_SOURCE_DIR overrides where nginx's headers are.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+root=$PWD
+headers=${NGINX_SOURCE_DIR:-/usr/share/nginx/src}
+build=$root/target/nginx-build
+package=ngx_http_sekisho_module
+
+# The signature of nginx's configuration must match the binary's, so the headers are configured with its flags.
+if [ ! -f "$build/ngx_auto_config.h" ] || [ "$headers/conf_flags" -nt "$build/ngx_auto_config.h" ]; then
+    mkdir -p "$build"
+    (
+        cd "$headers"
+        . ./conf_flags
+        ./configure "${NGX_CONF_FLAGS[@]}" --builddir="$build"
+    ) >"$build.log" 2>&1 || { cat "$build.log" >&2; exit 1; }
+fi
+
+compile() { # DIRECTORY [CARGO ARGUMENT...]
+    local directory=target/$1
+    shift
+    cargo build --release -p "$package" "$@"
+    mkdir -p "$directory"
+    # A running nginx has the old file mapped: replace it, never write into it.
+    # Line tables of the model reader make four fifths of the file; function names stay, for profiles.
+    strip --strip-debug -o "$directory/.new.so" "target/release/lib$package.so"
+    mv "$directory/.new.so" "$directory/$package.so"
+}
+
+compile module-test --features test-clock
+compile module

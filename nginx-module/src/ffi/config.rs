@@ -1,0 +1,188 @@
+//! Configuration objects: made, merged and filled by nginx, read by the handlers.
+
+use std::ffi::{c_char, c_void};
+use std::io;
+use std::ptr::{NonNull, null_mut};
+
+use nginx_sys::{
+    NGX_LOG_WARN, ngx_conf_t, ngx_flag_t, ngx_int_t, ngx_open_file_t, ngx_shm_zone_t, ngx_uint_t,
+};
+
+use super::directives::{NGX_CONF_ERROR, Place};
+use super::guard::guard;
+use super::pool;
+use super::shm::ZoneData;
+use crate::conf::Limits;
+use crate::scorer::Scorer;
+
+/// "Not said", as nginx's slots have it.
+const UNSET: isize = -1;
+const DEFAULT_STATUS: isize = 429;
+
+/// `http` level.
+#[derive(Default)]
+pub struct MainConf {
+    /// The model in force; `None` when no location checks anything, or the process only sends a signal.
+    pub scorer: Option<Scorer>,
+    /// `sekisho_model`.
+    pub(super) model: Option<(String, Place)>,
+    /// `sekisho_samples`.
+    pub samples: Option<SampleFile>,
+    /// Where `sekisho zone=` was written.
+    pub(super) uses: Vec<(Check, Place)>,
+}
+
+/// `sekisho zone=` of a location.
+#[derive(Clone, Copy)]
+pub struct Check {
+    pub(super) zone: NonNull<ngx_shm_zone_t>,
+    /// How clients are judged here.
+    pub limits: Limits,
+}
+
+impl Check {
+    /// The zone; `None` when no `sekisho_zone` defines it.
+    pub fn zone(&self) -> Option<&ZoneData> {
+        // SAFETY: nginx keeps the zone as long as the cycle that this configuration belongs to; its data is
+        // null or what `sekisho_zone` put there.
+        unsafe { self.zone.as_ref().data.cast::<ZoneData>().as_ref() }
+    }
+}
+
+/// `sekisho` of a level.
+#[derive(Clone, Copy, Default)]
+pub enum Setting {
+    /// Nothing said: as in the level above.
+    #[default]
+    Inherited,
+    /// `off`.
+    Off,
+    /// `zone=`.
+    On(Check),
+}
+
+/// `http`, `server` and `location` level. nginx's slot functions write the first three by their offset.
+#[repr(C)]
+pub struct LocationConf {
+    pub(super) dry_run: ngx_flag_t,
+    pub(super) status: ngx_int_t,
+    pub(super) log_level: ngx_uint_t,
+    pub(super) setting: Setting,
+}
+
+impl LocationConf {
+    /// What to check here, if anything.
+    pub fn check(&self) -> Option<&Check> {
+        if let Setting::On(check) = &self.setting {
+            Some(check)
+        } else {
+            None
+        }
+    }
+
+    /// Whether verdicts stay without consequence.
+    pub fn dry_run(&self) -> bool {
+        self.dry_run != 0
+    }
+
+    /// What a stopped request is answered with.
+    pub fn status(&self) -> u16 {
+        self.status as u16
+    }
+
+    /// Level of the line that says that a client is now rejected.
+    pub fn log_level(&self) -> usize {
+        self.log_level
+    }
+
+    fn inherit(&mut self, parent: &LocationConf) {
+        if let Setting::Inherited = self.setting {
+            self.setting = parent.setting;
+        }
+        let or = |own: isize, above: isize, default: isize| match (own, above) {
+            (UNSET, UNSET) => default,
+            (UNSET, above) => above,
+            (own, _) => own,
+        };
+        self.dry_run = or(self.dry_run, parent.dry_run, 1);
+        self.status = or(self.status, parent.status, DEFAULT_STATUS);
+        self.log_level = or(
+            self.log_level as isize,
+            parent.log_level as isize,
+            NGX_LOG_WARN as isize,
+        ) as ngx_uint_t;
+    }
+}
+
+/// A file that nginx opens, and opens again on USR1.
+#[derive(Clone, Copy)]
+pub struct SampleFile(pub(super) NonNull<ngx_open_file_t>);
+
+impl SampleFile {
+    /// Appends in one write. What did not fit is not tried again.
+    pub fn append(&self, line: &[u8]) -> io::Result<usize> {
+        // SAFETY: nginx keeps the file in the cycle's list; USR1 changes the descriptor, so it is read anew.
+        let fd = unsafe { self.0.as_ref().fd };
+        loop {
+            // SAFETY: the bytes live until the call returns; an invalid descriptor is an error, no more.
+            let written = unsafe { libc::write(fd, line.as_ptr().cast(), line.len()) };
+            if written >= 0 {
+                return Ok(written as usize);
+            }
+            let error = io::Error::last_os_error();
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// Makes a `http` level configuration that dies with the cycle.
+pub unsafe extern "C" fn create_main(cf: *mut ngx_conf_t) -> *mut c_void {
+    create(cf, MainConf::default)
+}
+
+/// Makes a configuration of a level, with nothing said.
+pub unsafe extern "C" fn create_location(cf: *mut ngx_conf_t) -> *mut c_void {
+    create(cf, || LocationConf {
+        dry_run: UNSET,
+        status: UNSET,
+        log_level: UNSET as ngx_uint_t,
+        setting: Setting::Inherited,
+    })
+}
+
+fn create<T>(cf: *mut ngx_conf_t, value: impl FnOnce() -> T) -> *mut c_void {
+    guard(
+        null_mut(),
+        |_| (),
+        || {
+            // SAFETY: nginx passes the configuration being read; its pool is the cycle's.
+            let kept = unsafe { pool::keep((*cf).pool, value()) };
+            kept.map_or(null_mut(), |kept| kept.cast())
+        },
+    )
+}
+
+/// Fills what a level leaves out from the level above.
+pub unsafe extern "C" fn merge_location(
+    _cf: *mut ngx_conf_t,
+    parent: *mut c_void,
+    child: *mut c_void,
+) -> *mut c_char {
+    guard(
+        NGX_CONF_ERROR,
+        |_| (),
+        || {
+            // SAFETY: nginx passes two different objects that `create_location` made.
+            let (parent, child) = unsafe {
+                (
+                    &*parent.cast::<LocationConf>(),
+                    &mut *child.cast::<LocationConf>(),
+                )
+            };
+            child.inherit(parent);
+            null_mut()
+        },
+    )
+}

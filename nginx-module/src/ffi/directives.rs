@@ -1,0 +1,299 @@
+//! The directives: from nginx's configuration parser to the configuration objects.
+
+use std::ffi::{c_char, c_void};
+use std::fmt::Display;
+use std::path::Path;
+use std::ptr::{NonNull, null_mut};
+
+use nginx_sys::{
+    NGX_LOG_EMERG, ngx_command_t, ngx_conf_full_name, ngx_conf_log_error, ngx_conf_open_file, ngx_conf_t,
+    ngx_http_compile_complex_value, ngx_http_compile_complex_value_t, ngx_http_complex_value_t, ngx_int_t,
+    ngx_shared_memory_add, ngx_shm_zone_t, ngx_str_t,
+};
+
+use super::config::{Check, LocationConf, MainConf, SampleFile, Setting};
+use super::guard::guard;
+use super::module::ngx_http_sekisho_module;
+use super::pool;
+use super::shm::{ZoneData, init_zone};
+use crate::conf::{self, ConfError};
+use crate::zone;
+
+/// nginx's `NGX_CONF_ERROR`: refused, and the reason is logged.
+pub const NGX_CONF_ERROR: *mut c_char = -1isize as *mut c_char;
+
+/// Where a directive stands.
+#[derive(Clone, Debug)]
+pub struct Place {
+    file: String,
+    line: usize,
+}
+
+impl Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "in {}:{}", self.file, self.line)
+    }
+}
+
+/// Why a directive is refused.
+enum Refusal {
+    /// For the reason given.
+    Because(String),
+    /// It stands twice on one level.
+    Duplicate,
+    /// nginx has said why.
+    Said,
+}
+
+impl From<ConfError> for Refusal {
+    fn from(error: ConfError) -> Refusal {
+        Refusal::Because(error.to_string())
+    }
+}
+
+/// A directive being read.
+struct Directive {
+    cf: NonNull<ngx_conf_t>,
+}
+
+impl Directive {
+    /// The words after the directive's name.
+    fn arguments(&self) -> &[ngx_str_t] {
+        // SAFETY: nginx fills `args` with the words of the directive, the name first, before it calls a handler.
+        let words = unsafe { (*self.cf.as_ref().args).as_slice::<ngx_str_t>() };
+        words.get(1..).unwrap_or_default()
+    }
+
+    fn place(&self) -> Place {
+        // SAFETY: `conf_file` is set while a file is read, and null for -g on the command line.
+        match unsafe { self.cf.as_ref().conf_file.as_ref() } {
+            Some(file) => Place {
+                file: file.file.name.to_string(),
+                line: file.line,
+            },
+            None => Place {
+                file: "command line".to_owned(),
+                line: 0,
+            },
+        }
+    }
+
+    fn refuse(&self, reason: &str) {
+        let cf = self.cf.as_ptr();
+        // SAFETY: "%*s" takes a length (size_t) and that many bytes; nginx adds file and line.
+        unsafe {
+            ngx_conf_log_error(
+                NGX_LOG_EMERG as usize,
+                cf,
+                0,
+                c"%*s".as_ptr(),
+                reason.len(),
+                reason.as_ptr(),
+            )
+        };
+    }
+
+    fn compile_key(&self, text: &ngx_str_t) -> Result<ngx_http_complex_value_t, Refusal> {
+        // SAFETY: all-zero bytes are valid for both structures: pointers, lengths and flags.
+        let (mut key, mut compile) = unsafe {
+            (
+                std::mem::zeroed::<ngx_http_complex_value_t>(),
+                std::mem::zeroed::<ngx_http_compile_complex_value_t>(),
+            )
+        };
+        let mut text = *text;
+        compile.cf = self.cf.as_ptr();
+        compile.value = &mut text;
+        compile.complex_value = &mut key;
+        // SAFETY: nginx copies `text` (a pointer and a length) and allocates from the configuration's pool.
+        match unsafe { ngx_http_compile_complex_value(&mut compile) } {
+            0 => Ok(key),
+            _ => Err(Refusal::Said),
+        }
+    }
+
+    /// The zone of that name; size 0 when it is only referred to.
+    fn zone(&self, name: &[u8], size: usize) -> Result<NonNull<ngx_shm_zone_t>, Refusal> {
+        let mut name = ngx_str_t {
+            len: name.len(),
+            data: name.as_ptr().cast_mut(),
+        };
+        let tag = (&raw mut ngx_http_sekisho_module).cast::<c_void>();
+        // SAFETY: the name is part of the directive's words, which live as long as the cycle.
+        let zone = unsafe { ngx_shared_memory_add(self.cf.as_ptr(), &mut name, size, tag) };
+        NonNull::new(zone).ok_or(Refusal::Said)
+    }
+
+    /// A path as nginx reads it: relative to its configuration directory.
+    fn path(&self, path: &ngx_str_t) -> Result<ngx_str_t, Refusal> {
+        let mut path = *path;
+        // SAFETY: nginx replaces the pointer by a longer string from the cycle's pool.
+        match unsafe { ngx_conf_full_name(self.cf.as_ref().cycle, &mut path, 1) } {
+            0 => Ok(path),
+            _ => Err(Refusal::Said),
+        }
+    }
+}
+
+fn read<T>(
+    cf: *mut ngx_conf_t,
+    target: *mut c_void,
+    body: impl FnOnce(&Directive, &mut T) -> Result<(), Refusal>,
+) -> *mut c_char {
+    // SAFETY: nginx passes the configuration being read, and the object that our create function made for the
+    // level named in the command table; nothing else holds a reference to it.
+    let (Some(cf), Some(target)) = (NonNull::new(cf), unsafe { target.cast::<T>().as_mut() }) else {
+        return NGX_CONF_ERROR;
+    };
+    let directive = Directive { cf };
+    guard(
+        NGX_CONF_ERROR,
+        |message| directive.refuse(message),
+        || match body(&directive, target) {
+            Ok(()) => null_mut(),
+            Err(Refusal::Because(reason)) => {
+                directive.refuse(&reason);
+                NGX_CONF_ERROR
+            }
+            Err(Refusal::Duplicate) => c"is duplicate".as_ptr().cast_mut(),
+            Err(Refusal::Said) => NGX_CONF_ERROR,
+        },
+    )
+}
+
+/// `sekisho_zone KEY zone=NAME:SIZE;`
+pub unsafe extern "C" fn sekisho_zone(
+    cf: *mut ngx_conf_t,
+    _: *mut ngx_command_t,
+    conf: *mut c_void,
+) -> *mut c_char {
+    read(cf, conf, |directive, _: &mut MainConf| {
+        let (key_text, rest) = directive
+            .arguments()
+            .split_first()
+            .ok_or(ConfError::MissingZone("sekisho_zone"))?;
+        let words: Vec<&[u8]> = rest.iter().map(ngx_str_t::as_bytes).collect();
+        let arguments = conf::zone_arguments(&words)?;
+        let name = String::from_utf8_lossy(arguments.name).into_owned();
+        let minimum_kb = zone::minimum_kb();
+        if arguments.size < minimum_kb * 1024 {
+            return Err(ConfError::ZoneTooSmall {
+                name,
+                size: arguments.size,
+                minimum_kb,
+            }
+            .into());
+        }
+        let key = directive.compile_key(key_text)?;
+        let mut shm_zone = directive.zone(arguments.name, arguments.size)?;
+        // SAFETY: nginx keeps the zone in the cycle; `data` is null or what this function put there.
+        let (shm_zone, bound) = unsafe {
+            let shm_zone = shm_zone.as_mut();
+            let bound = shm_zone.data.cast::<ZoneData>().as_ref();
+            (shm_zone, bound)
+        };
+        if let Some(bound) = bound {
+            let reason = format!(
+                "sekisho_zone \"{name}\" is already bound to key \"{}\"",
+                bound.key_text
+            );
+            return Err(Refusal::Because(reason));
+        }
+        let data = ZoneData::new(name, key_text.to_string(), key);
+        // SAFETY: the pool is the cycle's, and so is the zone.
+        let data = unsafe { pool::keep(directive.cf.as_ref().pool, data) }.ok_or(Refusal::Said)?;
+        shm_zone.data = data.cast();
+        shm_zone.init = Some(init_zone);
+        Ok(())
+    })
+}
+
+/// `sekisho zone=NAME [threshold=] [suspect=] [min_requests=] | off;`
+pub unsafe extern "C" fn sekisho(
+    cf: *mut ngx_conf_t,
+    _: *mut ngx_command_t,
+    conf: *mut c_void,
+) -> *mut c_char {
+    read(cf, conf, |directive, location: &mut LocationConf| {
+        if !matches!(location.setting, Setting::Inherited) {
+            return Err(Refusal::Duplicate);
+        }
+        let words: Vec<&[u8]> = directive.arguments().iter().map(ngx_str_t::as_bytes).collect();
+        if words == [b"off"] {
+            location.setting = Setting::Off;
+            return Ok(());
+        }
+        let arguments = conf::check_arguments(&words)?;
+        let check = Check {
+            zone: directive.zone(arguments.name, 0)?,
+            limits: arguments.limits,
+        };
+        location.setting = Setting::On(check);
+        // SAFETY: nginx made the http level's configuration before it reads any directive, and it is another
+        // object than the one being filled here.
+        let main = unsafe { super::module::main_conf(directive.cf) }.ok_or(Refusal::Said)?;
+        main.uses.push((check, directive.place()));
+        Ok(())
+    })
+}
+
+/// `sekisho_model FILE;`
+pub unsafe extern "C" fn sekisho_model(
+    cf: *mut ngx_conf_t,
+    _: *mut ngx_command_t,
+    conf: *mut c_void,
+) -> *mut c_char {
+    read(cf, conf, |directive, main: &mut MainConf| {
+        if main.model.is_some() {
+            return Err(Refusal::Duplicate);
+        }
+        let path = directive.arguments().first().ok_or(Refusal::Duplicate)?;
+        main.model = Some((directive.path(path)?.to_string(), directive.place()));
+        Ok(())
+    })
+}
+
+/// `sekisho_samples FILE;`
+pub unsafe extern "C" fn sekisho_samples(
+    cf: *mut ngx_conf_t,
+    _: *mut ngx_command_t,
+    conf: *mut c_void,
+) -> *mut c_char {
+    read(cf, conf, |directive, main: &mut MainConf| {
+        if main.samples.is_some() {
+            return Err(Refusal::Duplicate);
+        }
+        let path = directive.arguments().first().ok_or(Refusal::Duplicate)?;
+        let mut path = *path;
+        // SAFETY: nginx copies the name into the cycle's pool and opens the file, to append, with the rest.
+        let file = unsafe { ngx_conf_open_file(directive.cf.as_ref().cycle, &mut path) };
+        main.samples = Some(SampleFile(NonNull::new(file).ok_or(Refusal::Said)?));
+        Ok(())
+    })
+}
+
+/// After the whole `http` block: zones that do not exist, the model, what contradicts the model.
+pub(super) fn complete(main: &mut MainConf) -> Result<(), String> {
+    for (check, place) in &main.uses {
+        // SAFETY: nginx keeps the zone as long as the cycle.
+        let name = unsafe { check.zone.as_ref().shm.name };
+        check
+            .zone()
+            .ok_or_else(|| format!("unknown sekisho_zone \"{name}\" {place}"))?;
+    }
+    let first = main.uses.first().map(|(_, place)| place.clone());
+    let Some(first) = first else { return Ok(()) };
+    let scorer = match &main.model {
+        Some((path, place)) => crate::scorer::load_file(Path::new(path))
+            .map_err(|error| format!("sekisho_model \"{path}\": {error} {place}"))?,
+        None => crate::scorer::load_default().map_err(|error| format!("{error} {first}"))?,
+    };
+    for (check, place) in &main.uses {
+        let checked = check.limits.check(Some(scorer.thresholds()));
+        checked.map_err(|error| format!("{error} of the model {place}"))?;
+    }
+    main.scorer = Some(scorer);
+    Ok(())
+}
+
+const _: () = assert!(nginx_sys::NGX_OK as ngx_int_t == 0);

@@ -1,0 +1,15 @@
+//! Everything that touches nginx's memory, behind safe types.
+//!
+//! nginx runs one thread a process and calls us from its event loop only, so nothing here is shared between
+//! threads. What is shared between processes lies in a zone ([`shm`]) and is atomic or behind a set's lock.
+//! Each callback that nginx makes runs inside [`guard`].
+
+pub mod config;
+mod context;
+pub mod directives;
+mod guard;
+pub mod log;
+pub mod module;
+pub mod pool;
+pub mod request;
+pub mod shm;

@@ -1,0 +1,26 @@
+//! Sekisho's checkpoint inside nginx.
+//!
+//! [`handler`] says what happens to a request, [`zone`] what lies in shared memory, [`lock`] how workers share
+//! it, [`conf`] what directives mean and how they fail, [`variables`] and [`samples`] what is told to the
+//! outside. None of them contains unsafe code: everything that touches nginx's memory is in [`ffi`], behind safe
+//! types, and every callback that nginx makes runs inside `ffi::guard`.
+#![deny(unsafe_code)]
+
+#[forbid(unsafe_code)]
+mod conf;
+#[allow(unsafe_code)]
+pub mod ffi;
+#[forbid(unsafe_code)]
+mod handler;
+#[forbid(unsafe_code)]
+mod injected;
+#[forbid(unsafe_code)]
+mod lock;
+#[forbid(unsafe_code)]
+mod samples;
+#[forbid(unsafe_code)]
+mod scorer;
+#[forbid(unsafe_code)]
+mod variables;
+#[forbid(unsafe_code)]
+mod zone;

@@ -1,0 +1,73 @@
+//! The lock of one set: a word in shared memory that names its owner and the record being written.
+//!
+//! nginx releases only its own slab mutex when a worker dies, so this lock must survive the death of its owner:
+//! the word holds the owner's pid, and whoever finds that process gone takes the lock over and discards the one
+//! record that may be half written. Waiting is bounded: a request that cannot have the lock goes on unaccounted.
+
+use std::hint::spin_loop;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Looks at the word before giving the processor away.
+const SPINS: u32 = 100;
+/// Times the processor is given away before the lock is given up.
+const YIELDS: u32 = 20;
+/// The word of a lock that nobody holds; zone memory starts as zeroes.
+const FREE: u64 = 0;
+const WAY_BITS: u32 = 8;
+
+/// How a lock was obtained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Nobody held it.
+    Free,
+    /// Its owner was gone. The way it was writing, if any, must be reset before the set is read.
+    Stolen(Option<usize>),
+}
+
+fn word_of(pid: u32, way: Option<usize>) -> u64 {
+    let way = way.map_or(0, |way| way as u64 + 1);
+    u64::from(pid) << WAY_BITS | way
+}
+
+fn way_of(word: u64) -> Option<usize> {
+    (word & ((1 << WAY_BITS) - 1))
+        .checked_sub(1)
+        .map(|way| way as usize)
+}
+
+/// Takes the lock for `pid` (never 0), or gives up when a living process keeps it.
+pub fn acquire(word: &AtomicU64, pid: u32, is_gone: impl Fn(u32) -> bool) -> Option<Taken> {
+    let mine = word_of(pid, None);
+    for _ in 0..YIELDS {
+        for _ in 0..SPINS {
+            if word.load(Ordering::Relaxed) == FREE
+                && word
+                    .compare_exchange_weak(FREE, mine, Ordering::Acquire, Ordering::Relaxed)
+                    .is_ok()
+            {
+                return Some(Taken::Free);
+            }
+            spin_loop();
+        }
+        std::thread::yield_now();
+    }
+    let held = word.load(Ordering::Relaxed);
+    let owner = (held >> WAY_BITS) as u32;
+    // A worker never waits for itself: its own pid means that the number was given out anew.
+    if held == FREE || (owner != pid && !is_gone(owner)) {
+        return None;
+    }
+    word.compare_exchange(held, mine, Ordering::Acquire, Ordering::Relaxed)
+        .is_ok()
+        .then(|| Taken::Stolen(way_of(held)))
+}
+
+/// Says which record the owner is about to write.
+pub fn announce(word: &AtomicU64, pid: u32, way: usize) {
+    word.store(word_of(pid, Some(way)), Ordering::Release);
+}
+
+/// Gives the lock back.
+pub fn release(word: &AtomicU64) {
+    word.store(FREE, Ordering::Release);
+}

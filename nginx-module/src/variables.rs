@@ -1,0 +1,135 @@
+//! What the access log can say about a request.
+
+use std::ffi::CStr;
+use std::fmt::Write;
+
+use sekisho_core::checkpoint::Verdict;
+use sekisho_core::sample::reason_names;
+
+use crate::ffi::request::Request;
+use crate::handler::Conclusion;
+
+/// Longest value: three feature names, or all counters of a zone.
+const VALUE_BYTES: usize = 512;
+
+/// The variables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Variable {
+    /// `$sekisho_status`: the verdict.
+    Status,
+    /// `$sekisho_score`: the last score, in the shortest digits that read back as the same number.
+    Score,
+    /// `$sekisho_reason`: the features that speak most for the score of a flagged client.
+    Reason,
+    /// `$sekisho_id`: the reference id; a sample of the same evidence carries the same.
+    Id,
+    /// `$sekisho_counters`: numbers of the zone, for tests.
+    #[cfg(feature = "test-clock")]
+    Counters,
+}
+
+impl Variable {
+    /// All of them.
+    pub const ALL: [Variable; if cfg!(feature = "test-clock") { 5 } else { 4 }] = [
+        Variable::Status,
+        Variable::Score,
+        Variable::Reason,
+        Variable::Id,
+        #[cfg(feature = "test-clock")]
+        Variable::Counters,
+    ];
+
+    /// Its name, without `$`.
+    pub fn name(self) -> &'static CStr {
+        match self {
+            Variable::Status => c"sekisho_status",
+            Variable::Score => c"sekisho_score",
+            Variable::Reason => c"sekisho_reason",
+            Variable::Id => c"sekisho_id",
+            #[cfg(feature = "test-clock")]
+            Variable::Counters => c"sekisho_counters",
+        }
+    }
+
+    /// The variable whose `as usize` is `index`.
+    pub fn from_index(index: usize) -> Option<Variable> {
+        Variable::ALL.get(index).copied()
+    }
+
+    /// Its value for a request; `None` when there is none to tell.
+    pub fn value(self, request: &Request<'_>) -> Option<Text> {
+        #[cfg(feature = "test-clock")]
+        if self == Variable::Counters {
+            return counters(request);
+        }
+        self.of(request.conclusion()?)
+    }
+
+    fn of(self, conclusion: &Conclusion) -> Option<Text> {
+        let mut text = Text::default();
+        // A Text that is full cuts the rest and never fails.
+        let _ = match self {
+            Variable::Status => text.write_str(conclusion.verdict.as_str()),
+            Variable::Score => write!(text, "{}", conclusion.standing.score?),
+            Variable::Reason if conclusion.verdict == Verdict::Passed => return None,
+            Variable::Reason => write_reasons(&mut text, conclusion.standing.reasons),
+            Variable::Id => write!(text, "{:016x}", conclusion.id),
+            #[cfg(feature = "test-clock")]
+            Variable::Counters => Ok(()),
+        };
+        Some(text)
+    }
+}
+
+/// Names of the reasons, separated by commas.
+pub fn write_reasons(text: &mut impl Write, reasons: [u8; 3]) -> std::fmt::Result {
+    for (index, name) in reason_names(reasons).enumerate() {
+        text.write_str(if index == 0 { "" } else { "," })?;
+        text.write_str(name)?;
+    }
+    Ok(())
+}
+
+#[cfg(feature = "test-clock")]
+fn counters(request: &Request<'_>) -> Option<Text> {
+    let zone = request.location().check()?.zone()?.zone()?;
+    let mut text = Text::default();
+    for (name, value) in zone.counters().all() {
+        let _ = write!(text, "{name}={value} ");
+    }
+    Some(text)
+}
+
+/// A value on the stack; what does not fit is cut.
+pub struct Text {
+    bytes: [u8; VALUE_BYTES],
+    len: usize,
+}
+
+impl Default for Text {
+    fn default() -> Text {
+        Text {
+            bytes: [0; VALUE_BYTES],
+            len: 0,
+        }
+    }
+}
+
+impl Text {
+    /// What was written.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let start = self.len;
+        for (place, byte) in self.bytes.iter_mut().skip(start).zip(text.bytes()) {
+            *place = byte;
+            self.len += 1;
+        }
+        Ok(())
+    }
+}

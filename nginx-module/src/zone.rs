@@ -1,0 +1,220 @@
+//! What lies in a zone's shared memory, and when memory from before a reload may be used again.
+//!
+//! One region in the order of [`Geometry`]: header, popularity cells, locks, sets. Everything but the header is
+//! valid when zero.
+
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
+
+use sekisho_core::key::Seed;
+use sekisho_core::sketch::popularity::PopularityState;
+use sekisho_core::table::{Geometry, GeometryError, HEADER_BYTES, LOCK_BYTES, Set};
+
+/// "sekisho!" in little endian.
+const MAGIC: u64 = 0x216f_6873_696b_6573;
+/// Changes with every change to the header, the record, the set or the order of the region.
+const LAYOUT: u32 = 1;
+/// Bytes of the note that nginx appends to "no memory" messages of this zone.
+const NOTE_BYTES: usize = 96;
+/// nginx's page, the unit of its slab allocator.
+pub const PAGE: usize = 4096;
+/// What nginx keeps of each page for itself.
+const PAGE_NOTE: usize = 24;
+/// What nginx keeps of each zone for itself: slab header, slots and statistics, rounded up.
+const SLAB_HEADER: usize = 2048;
+
+/// Why a zone cannot be used, in limit_req's words.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum ZoneError {
+    /// A reload changed the key of a zone that holds records of another.
+    #[error("sekisho_zone \"{name}\" uses the \"{key}\" key while previously it used the \"{previous}\" key")]
+    OtherKey {
+        name: String,
+        key: String,
+        previous: String,
+    },
+    /// A reload brought a module whose zones look otherwise.
+    #[error(
+        "sekisho_zone \"{0}\" was made by another version of the module: restart nginx, or rename the zone"
+    )]
+    OtherLayout(String),
+    /// The slab allocator cannot give the region.
+    #[error("sekisho_zone \"{0}\" has no room for its records")]
+    NoRoom(String),
+    /// The region is too small to be split.
+    #[error("sekisho_zone \"{name}\": {source}")]
+    Geometry { name: String, source: GeometryError },
+    /// The operating system gave no random bytes for the hash seed.
+    #[error("sekisho_zone \"{0}\": no random bytes for its seed")]
+    NoSeed(String),
+}
+
+const _: () = assert!(size_of::<Header>() <= HEADER_BYTES && size_of::<AtomicU64>() == LOCK_BYTES);
+
+/// Numbers that all workers add to.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Requests that were accounted.
+    pub requests: AtomicU64,
+    /// Times the model was asked.
+    pub scores: AtomicU64,
+    /// Requests stopped.
+    pub rejected: AtomicU64,
+    /// Requests that would have been stopped but for dry run.
+    pub rejected_dry_run: AtomicU64,
+    /// Records of other clients that made room.
+    pub evictions: AtomicU64,
+    /// Requests not accounted because a lock was not to be had.
+    pub lock_failures: AtomicU64,
+    /// Locks taken over from dead workers.
+    pub stolen_locks: AtomicU64,
+    /// Panics that the guard caught.
+    pub panics: AtomicU64,
+    /// Samples written.
+    pub samples_written: AtomicU64,
+    /// Samples lost: the file took less than all of them.
+    pub samples_dropped: AtomicU64,
+}
+
+impl Counters {
+    /// One more.
+    pub fn add(counter: &AtomicU64) {
+        counter.fetch_add(1, Relaxed);
+    }
+
+    /// Names and values, in the order of the struct.
+    pub fn all(&self) -> [(&'static str, u64); 10] {
+        [
+            ("requests", &self.requests),
+            ("scores", &self.scores),
+            ("rejected", &self.rejected),
+            ("rejected_dry_run", &self.rejected_dry_run),
+            ("evictions", &self.evictions),
+            ("lock_failures", &self.lock_failures),
+            ("stolen_locks", &self.stolen_locks),
+            ("panics", &self.panics),
+            ("samples_written", &self.samples_written),
+            ("samples_dropped", &self.samples_dropped),
+        ]
+        .map(|(name, counter)| (name, counter.load(Relaxed)))
+    }
+}
+
+/// The start of a zone's region.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct Header {
+    magic: u64,
+    layout: u32,
+    sets: u32,
+    sketch_width: u32,
+    set_bytes: u32,
+    seed: [u64; 2],
+    /// Numbers of this zone.
+    pub counters: Counters,
+    /// Epochs of the popularity sketch.
+    pub popularity: PopularityState,
+    /// C string for nginx's own messages.
+    pub note: [u8; NOTE_BYTES],
+}
+
+impl Header {
+    /// The header of a new zone.
+    pub fn new(name: &str, seed: Seed, geometry: &Geometry) -> Header {
+        let mut note = [0; NOTE_BYTES];
+        let text = format!(" in sekisho_zone \"{name}\"");
+        // The last byte stays zero.
+        for (place, byte) in note[..NOTE_BYTES - 1].iter_mut().zip(text.bytes()) {
+            *place = byte;
+        }
+        Header {
+            magic: MAGIC,
+            layout: LAYOUT,
+            sets: geometry.sets,
+            sketch_width: geometry.sketch_width,
+            set_bytes: size_of::<Set>() as u32,
+            seed: [seed.0, seed.1],
+            counters: Counters::default(),
+            popularity: PopularityState::default(),
+            note,
+        }
+    }
+
+    /// The secret of this zone's hashes.
+    pub fn seed(&self) -> Seed {
+        Seed(self.seed[0], self.seed[1])
+    }
+
+    /// Whether this code may read a region that starts so.
+    pub fn check(&self, name: &str, layout: &Layout) -> Result<(), ZoneError> {
+        let fits = self.magic == MAGIC
+            && self.layout == LAYOUT
+            && self.set_bytes as usize == size_of::<Set>()
+            && (self.sets, self.sketch_width) == (layout.geometry.sets, layout.geometry.sketch_width);
+        if fits {
+            Ok(())
+        } else {
+            Err(ZoneError::OtherLayout(name.to_owned()))
+        }
+    }
+}
+
+/// Where the parts of a region begin, in bytes from its start.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// How many sets and cells there are.
+    pub geometry: Geometry,
+    /// First popularity cell.
+    pub cells: usize,
+    /// First lock.
+    pub locks: usize,
+    /// First set.
+    pub sets: usize,
+    /// End of the region.
+    pub bytes: usize,
+}
+
+impl Layout {
+    /// Splits a region of at most `bytes`.
+    pub fn for_bytes(bytes: usize) -> Result<Layout, GeometryError> {
+        let geometry = Geometry::for_bytes(bytes)?;
+        let count = geometry.sets as usize;
+        let cells = HEADER_BYTES;
+        let locks = cells + geometry.cells() * size_of::<AtomicU16>();
+        let sets = (locks + count * LOCK_BYTES).next_multiple_of(align_of::<Set>());
+        Ok(Layout {
+            geometry,
+            cells,
+            locks,
+            sets,
+            bytes: sets + count * size_of::<Set>(),
+        })
+    }
+
+    /// Splits what nginx's slab allocator leaves of a zone of `size` bytes.
+    pub fn for_zone(size: usize) -> Result<Layout, GeometryError> {
+        Layout::for_bytes(usable(size))
+    }
+}
+
+/// Bytes of the largest region that a zone of `size` bytes can hold.
+fn usable(size: usize) -> usize {
+    // nginx loses up to one page at each end to alignment.
+    let pages = size.saturating_sub(SLAB_HEADER) / (PAGE + PAGE_NOTE);
+    pages.saturating_sub(1) * PAGE
+}
+
+/// The smallest zone, in KiB: one whole set, and the 8 pages that nginx wants of any zone.
+pub fn minimum_kb() -> usize {
+    let pages = (8..).find(|pages| Layout::for_zone(pages * PAGE).is_ok());
+    pages.unwrap_or(8) * PAGE / 1024
+}
+
+/// The hash of a client's key, its address in the zone, and the reference id of what was concluded.
+pub fn reference_id(seed: Seed, hash: u64, evidence: u32) -> u64 {
+    use std::hash::Hasher;
+    let mut hasher = siphasher::sip::SipHasher13::new_with_keys(seed.0, seed.1);
+    hasher.write_u64(hash);
+    hasher.write_u32(evidence);
+    hasher.finish()
+}
