@@ -1,0 +1,2 @@
+//! What the benchmarks stand on.
+#![forbid(unsafe_code)]
