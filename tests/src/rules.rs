@@ -162,7 +162,7 @@ pub fn functions_are_short(source: &Source) -> Vec<Breach> {
             continue;
         };
         let last = tokens
-            .get(closing(tokens, open))
+            .get(closing(&tokens, open))
             .map_or(pair[0].line, |token| token.line);
         let lines = last + 1 - pair[0].line;
         if lines > MAX_FUNCTION_LINES {
