@@ -2,7 +2,7 @@
 //!
 //! No I/O, no clock, no threads, no nginx. Time is an argument (`at`, unix seconds), randomness is an
 //! argument ([`key::Seed`]). The nginx module and the trainer drive the very same code, so the same
-//! requests give the same scores in both, bit for bit. `core/tests/purity.rs` keeps it so.
+//! requests give the same scores in both, bit for bit. `tests/tests/architecture.rs` keeps it so.
 //!
 //! A request travels [`url::Visit`] -> [`sketch::popularity`] -> [`table::Set::admit`] ->
 //! [`checkpoint::arrive`] -> ([`model`] -> [`checkpoint::settle`]) and, with its response,
