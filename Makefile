@@ -1,0 +1,86 @@
+# `make` alone lists what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# One selection of packages and features for everything: cargo unites the features of what it builds together, and
+# another selection would build the ONNX library, minutes of work, once more.
+ALL := --release --workspace
+SEKISHO := target/release/sekisho
+DATA := models/data
+# How many cases `make fuzz` tries of each property.
+CASES ?= 20000
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: tools ## Build, then replay a real log against nginx with the module and a small shop; ONCE=1 exits after the summary
+	@ONCE='$(ONCE)' contrib/demo/run.sh
+
+.PHONY: test
+test: test-tools ## Install what is missing, build, and run every check there is
+	contrib/build-module.sh
+	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory check
+
+.PHONY: build
+build: tools ## Build `sekisho` and the nginx module
+	contrib/build-module.sh
+
+.PHONY: module
+module: build ## The same: ngx_http_sekisho_module.so in target/module and, for tests, target/module-test
+	@ls -l target/module/*.so target/module-test/*.so
+
+.PHONY: check
+check: ## Run the tests on what is built; licences, layers and sources of dependencies are among them
+	@if cargo nextest --version >/dev/null 2>&1; \
+	then cargo nextest run $(ALL) --no-fail-fast; \
+	else cargo test $(ALL) --no-fail-fast; fi
+
+.PHONY: lint
+lint: ## Check format and clippy
+	cargo fmt --all --check
+	cargo clippy $(ALL) --all-targets -- -D warnings
+
+.PHONY: fmt
+fmt: ## Format the code
+	cargo fmt --all
+
+.PHONY: deny
+deny: ## Check licences, layers and sources of dependencies alone
+	cargo test $(ALL) --test dependencies
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; else echo 'cargo-deny is not installed: its own check is left out'; fi
+
+.PHONY: fuzz
+fuzz: ## Try every property with many more random cases (CASES=20000)
+	PROPTEST_CASES=$(CASES) cargo test $(ALL) --lib --bins
+
+.PHONY: model
+model: build ## Make models/default.onnx and its card from the logs in models/data; the same bytes every time
+	$(SEKISHO) train $(DATA)/airis.log.gz $(DATA)/srhegde.log.gz $(DATA)/semicomplete.log.gz \
+		--automated $(DATA)/hackers.log.gz --out models/default.onnx
+	contrib/build-module.sh
+
+.PHONY: evaluate
+evaluate: build ## Make the figures of models/README.md anew
+	$(SEKISHO) evaluate $(DATA)/airis.log.gz $(DATA)/srhegde.log.gz $(DATA)/semicomplete.log.gz \
+		--automated $(DATA)/hackers.log.gz
+
+.PHONY: bench
+bench: bench-tools ## Measure: nanoseconds a step, instructions a request, lines a second beside GoAccess
+	contrib/build-module.sh
+	contrib/bench/run.sh target/bench/report.md
+
+.PHONY: clean-demo
+clean-demo: ## Remove what `make run` wrote
+	rm -rf .demo
+
+.PHONY: tools test-tools bench-tools
+tools:
+	@contrib/install-tools.sh build
+test-tools:
+	@contrib/install-tools.sh build test
+bench-tools:
+	@contrib/install-tools.sh build bench

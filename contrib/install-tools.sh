@@ -1,0 +1,79 @@
+#!/bin/bash
+# Installs what is missing of the tools that building, testing and measuring need. Debian 12 and its like.
+#   contrib/install-tools.sh [build] [test] [bench]
+# Never starts an nginx: the one that the package brings is only a program for us.
+set -euo pipefail
+
+declare -A packages=(
+    [build]="build-essential pkg-config curl nginx nginx-dev libclang-dev libpcre2-dev libssl-dev zlib1g-dev"
+    [test]="python3 python3-venv"
+    [bench]="goaccess valgrind"
+)
+# nginx-module is built with bindgen's clang, and the ONNX library needs this compiler.
+least_rust=1.91
+policy=/usr/sbin/policy-rc.d
+
+die() {
+    echo "install-tools: $*" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "needs root, and there is no sudo: run as root: $*"
+    fi
+}
+
+installed() { # PACKAGE
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+install_packages() { # PACKAGE...
+    local had_nginx=yes
+    command -v apt-get >/dev/null || die "no apt-get here; install by hand: $*"
+    installed nginx || had_nginx=no
+    echo "install-tools: installing $*"
+    # A package's service is started as it is installed, unless this file says no.
+    if [ ! -e "$policy" ]; then
+        trap 'as_root rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod 755 "$policy"
+    fi
+    as_root apt-get update -qq || die "apt-get could not read its lists"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null ||
+        die "apt-get could not install: $*"
+    # Nor at the next start of the machine, when it was not there before.
+    if [ "$had_nginx" = no ] && installed nginx && command -v systemctl >/dev/null; then
+        as_root systemctl disable nginx >/dev/null 2>&1 || true
+    fi
+}
+
+check_rust() {
+    command -v cargo >/dev/null || die "no cargo here: install Rust $least_rust or later, see https://rustup.rs"
+    local version
+    version=$(rustc --version | cut -d ' ' -f 2)
+    [ "$(printf '%s\n' "$least_rust" "$version" | sort -V | head -n 1)" = "$least_rust" ] ||
+        die "rustc $version is too old, $least_rust is needed: rustup update stable"
+}
+
+install_nextest() {
+    command -v cargo-nextest >/dev/null && return
+    echo "install-tools: installing cargo-nextest"
+    # Without it, make falls back to cargo test.
+    cargo install cargo-nextest --locked --quiet </dev/null || echo "install-tools: cargo-nextest could not be built, going on without it"
+}
+
+missing=()
+for group in "${@:-build}"; do
+    [ -n "${packages[$group]:-}" ] || die "no such group of tools: $group (build, test, bench)"
+    for package in ${packages[$group]}; do
+        installed "$package" || missing+=("$package")
+    done
+done
+[ "${#missing[@]}" -eq 0 ] || install_packages "${missing[@]}"
+check_rust
+case " $* " in *" test "*) install_nextest ;; esac
