@@ -118,7 +118,7 @@ impl Counters {
 
 impl Record {
     /// A new client's record.
-    pub(crate) fn fresh(key_hash: u64, at: u32) -> Record {
+    pub fn fresh(key_hash: u64, at: u32) -> Record {
         Record { key_hash, first: at, last: at, reasons: [NO_REASON; 3], ..Record::default() }
     }
 

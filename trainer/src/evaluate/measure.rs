@@ -1,0 +1,169 @@
+//! AUC, recall at a false-positive rate, and the same for rules that have no score.
+
+use serde::Serialize;
+
+use super::COUNTS;
+use super::split::Scores;
+use crate::dataset::{Client, Label, Rule, Site};
+
+/// Requests that a client must have made to be judged at its last one.
+const LEAST_REQUESTS: u32 = 10;
+
+/// Figures of one model on one site.
+#[derive(Debug, Serialize)]
+pub(crate) struct Measured {
+    /// Area under the ROC curve at each client's last request, clients of at least 10 requests.
+    pub auc: f64,
+    /// The same without crawlers that render pages as a browser does.
+    pub auc_without_rendering: Option<f64>,
+    /// Figures after so many requests.
+    pub at: Vec<MeasuredAt>,
+}
+
+/// Figures after some requests.
+#[derive(Debug, Serialize)]
+pub(crate) struct MeasuredAt {
+    pub requests: u32,
+    pub crawlers: usize,
+    pub humans: usize,
+    pub auc: Option<f64>,
+    pub recall_at_1_percent: Option<f64>,
+    pub recall_at_1_permille: Option<f64>,
+}
+
+/// Figures of a rule on one site.
+#[derive(Debug, Serialize)]
+pub(crate) struct RuleMeasured {
+    pub rule: &'static str,
+    /// Share of crawlers stopped ever, and within so many requests of [`COUNTS`].
+    pub crawlers_stopped: f64,
+    /// Share of likely humans stopped ever.
+    pub humans_stopped: f64,
+    pub at: Vec<RuleAt>,
+}
+
+/// A rule after some requests.
+#[derive(Debug, Serialize)]
+pub(crate) struct RuleAt {
+    pub requests: u32,
+    pub crawlers_stopped: f64,
+    pub humans_stopped: f64,
+}
+
+/// Measures scores; `None` when the site has crawlers or humans only.
+pub(super) fn of_scores(site: &Site, scores: &Scores) -> Option<Measured> {
+    let last = |keep: &dyn Fn(&Client) -> bool| {
+        let clients = site.clients.iter().zip(scores);
+        let judged = clients.filter(|(client, _)| client.requests >= LEAST_REQUESTS && keep(client));
+        split(judged.filter_map(|(client, scores)| Some((client.label?, *scores.last()?))))
+    };
+    let (crawlers, humans) = last(&|_| true);
+    let (honest, _) = last(&|client| !client.renders);
+    let at = COUNTS.map(|requests| {
+        let clients = site.clients.iter().zip(scores).filter_map(|(client, scores)| {
+            let row = client.rows.iter().position(|row| row.requests == requests)?;
+            Some((client.label?, *scores.get(row)?))
+        });
+        let (crawlers, humans) = split(clients);
+        MeasuredAt {
+            requests,
+            crawlers: crawlers.len(),
+            humans: humans.len(),
+            auc: auc(&crawlers, &humans),
+            recall_at_1_percent: recall(&crawlers, &humans, 0.01),
+            recall_at_1_permille: recall(&crawlers, &humans, 0.001),
+        }
+    });
+    Some(Measured {
+        auc: auc(&crawlers, &humans)?,
+        auc_without_rendering: auc(&honest, &humans),
+        at: at.into(),
+    })
+}
+
+/// Measures a rule over clients of at least 10 requests, and over those that made so many.
+pub(super) fn of_rule(site: &Site, rule: Rule) -> RuleMeasured {
+    let index = Rule::ALL.iter().position(|other| *other == rule).unwrap_or_default();
+    let share = |human: bool, least: u32, within: u32| {
+        let labelled = site.clients.iter().filter(|client| client.requests >= least);
+        let of_class: Vec<&Client> = labelled
+            .filter(|client| client.label.is_some_and(|label| (label == Label::Human) == human))
+            .collect();
+        let stopped = |client: &&&Client| client.stopped_at[index].is_some_and(|at| at <= within);
+        of_class.iter().filter(stopped).count() as f64 / of_class.len().max(1) as f64
+    };
+    RuleMeasured {
+        rule: rule.name(),
+        crawlers_stopped: share(false, LEAST_REQUESTS, u32::MAX),
+        humans_stopped: share(true, LEAST_REQUESTS, u32::MAX),
+        at: COUNTS
+            .map(|requests| RuleAt {
+                requests,
+                crawlers_stopped: share(false, requests, requests),
+                humans_stopped: share(true, requests, requests),
+            })
+            .into(),
+    }
+}
+
+/// Crawlers' scores and humans' scores.
+fn split(scores: impl Iterator<Item = (Label, f64)>) -> (Vec<f64>, Vec<f64>) {
+    let (mut crawlers, mut humans) = (Vec::new(), Vec::new());
+    for (label, score) in scores {
+        if label == Label::Human { humans.push(score) } else { crawlers.push(score) }
+    }
+    (crawlers, humans)
+}
+
+/// Probability that a crawler scores over a human, ties counting half (Mann-Whitney).
+fn auc(crawlers: &[f64], humans: &[f64]) -> Option<f64> {
+    if crawlers.is_empty() || humans.is_empty() {
+        return None;
+    }
+    let mut sorted = humans.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let wins = |score: &f64| {
+        let below = sorted.partition_point(|human| human < score);
+        let not_above = sorted.partition_point(|human| human <= score);
+        (below + not_above) as f64 / 2.0
+    };
+    Some(crawlers.iter().map(wins).sum::<f64>() / (crawlers.len() * humans.len()) as f64)
+}
+
+/// Share of crawlers over the threshold that lets at most `rate` of the humans be over it. With fewer than
+/// `1 / rate` humans that is none of them.
+fn recall(crawlers: &[f64], humans: &[f64], rate: f64) -> Option<f64> {
+    if crawlers.is_empty() || humans.is_empty() {
+        return None;
+    }
+    let mut sorted = humans.to_vec();
+    sorted.sort_by(|left, right| right.total_cmp(left));
+    let threshold = sorted[(rate * humans.len() as f64) as usize];
+    Some(crawlers.iter().filter(|score| **score > threshold).count() as f64 / crawlers.len() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auc_counts_pairs() {
+        #[track_caller]
+        fn check(crawlers: &[f64], humans: &[f64], expected: Option<f64>) {
+            assert_eq!(auc(crawlers, humans), expected);
+        }
+        check(&[0.9, 0.8], &[0.1, 0.2], Some(1.0));
+        check(&[0.1], &[0.9], Some(0.0));
+        check(&[0.5], &[0.5], Some(0.5));
+        check(&[0.9, 0.1], &[0.5], Some(0.5));
+        check(&[], &[0.5], None);
+    }
+
+    #[test]
+    fn recall_keeps_to_the_rate() {
+        let humans: Vec<f64> = (0..200).map(|rank| f64::from(rank) / 200.0).collect();
+        assert_eq!(recall(&[0.991, 0.98, 1.0], &humans, 0.01), Some(2.0 / 3.0));
+        assert_eq!(recall(&[0.991, 0.999], &humans, 0.001), Some(0.5), "200 humans: none may be over");
+        assert_eq!(recall(&[0.9], &[], 0.01), None);
+    }
+}

@@ -1,0 +1,122 @@
+//! Which rows a model learns from, and how much each counts.
+
+use std::collections::HashMap;
+
+use sekisho_core::feature::{COUNT, FEATURES, Family, Features};
+
+use crate::dataset::{Client, Label, Row, Site};
+
+/// Request counts at which a client's features are learnt, beside its last.
+pub const TRAINING_COUNTS: [u32; 6] = [4, 8, 16, 32, 64, 128];
+/// Rows with fewer requests say nothing yet; the module never scores them.
+const LEAST_REQUESTS: u32 = 4;
+
+/// One labelled row.
+#[derive(Clone, Copy, Debug)]
+pub struct Example<'a> {
+    /// Features in schema order.
+    pub features: &'a Features,
+    /// Whether the label says automated.
+    pub automated: bool,
+    /// How much it counts; positive.
+    pub weight: f64,
+}
+
+/// The rows of `clients` that a model learns from. Weights: a client counts once, however many rows it has;
+/// a crawler family of n clients counts as the square root of n; within a site, crawlers and humans count
+/// the same, and a site counts as the square root of its labelled clients.
+pub fn training_examples<'a>(sites: impl IntoIterator<Item = (&'a Site, Vec<&'a Client>)>) -> Vec<Example<'a>> {
+    let mut examples = Vec::new();
+    for (_, clients) in sites {
+        let mut families: HashMap<u32, f64> = HashMap::new();
+        for client in &clients {
+            if let Some(Label::Crawler(family)) = client.label {
+                *families.entry(family).or_default() += 1.0;
+            }
+        }
+        let (mut site, mut sums, mut counts) = (Vec::new(), [0.0, 0.0], [0.0, 0.0]);
+        for client in clients {
+            let Some(label) = client.label else { continue };
+            let rows: Vec<&Row> = client.rows.iter().filter(|row| is_learnt(row, client)).collect();
+            let automated = label != Label::Human;
+            let family = match label {
+                Label::Crawler(family) => families[&family].sqrt(),
+                Label::Human => 1.0,
+            };
+            for row in &rows {
+                let weight = 1.0 / (rows.len() as f64 * family);
+                sums[usize::from(automated)] += weight;
+                site.push(Example { features: &row.features, automated, weight });
+            }
+            counts[usize::from(automated)] += f64::from(u8::from(!rows.is_empty()));
+        }
+        for example in &mut site {
+            let class = usize::from(example.automated);
+            example.weight *= counts[class].sqrt() / sums[class];
+        }
+        examples.append(&mut site);
+    }
+    let mean = examples.iter().map(|example| example.weight).sum::<f64>() / examples.len().max(1) as f64;
+    examples.iter_mut().for_each(|example| example.weight /= mean);
+    examples
+}
+
+fn is_learnt(row: &Row, client: &Client) -> bool {
+    row.requests >= LEAST_REQUESTS
+        && (TRAINING_COUNTS.contains(&row.requests) || row.requests == client.requests)
+}
+
+/// Column-major values for the booster. Without assets and referers, their columns are constant: no tree
+/// splits on them.
+pub fn columns<'a>(rows: impl Iterator<Item = &'a Features> + Clone, all_features: bool) -> Vec<f64> {
+    let mut values = Vec::new();
+    for column in 0..COUNT {
+        let known = all_features || FEATURES[column].family == Family::Behaviour;
+        values.extend(rows.clone().map(|features| if known { f64::from(features[column]) } else { 0.0 }));
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(label: Label, rows: usize) -> Client {
+        let row = |requests| Row { requests, features: [0.5; COUNT] };
+        Client {
+            name: "192.0.2.1".into(),
+            label: Some(label),
+            renders: false,
+            requests: 200,
+            stopped_at: [None; 2],
+            rows: TRAINING_COUNTS.into_iter().take(rows).map(row).chain([row(5)]).collect(),
+        }
+    }
+
+    #[test]
+    fn classes_weigh_the_same_whatever_their_rows() {
+        let clients = vec![
+            client(Label::Human, 6),
+            client(Label::Human, 1),
+            client(Label::Crawler(1), 6),
+            client(Label::Crawler(2), 2),
+        ];
+        let site = Site { name: "site".into(), clients, lines: 0, unparsable: 0 };
+        let examples = training_examples([(&site, site.clients.iter().collect())]);
+        assert_eq!(examples.len(), 15, "rows at 5 requests are not learnt");
+        let weight = |automated| -> f64 {
+            examples.iter().filter(|example| example.automated == automated).map(|example| example.weight).sum()
+        };
+        assert!((weight(true) - weight(false)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn masked_columns_are_constant() {
+        let features = [0.5; COUNT];
+        let values = columns([&features, &features].into_iter(), false);
+        for (column, feature) in FEATURES.iter().enumerate() {
+            let expected = if feature.family == Family::Behaviour { 0.5 } else { 0.0 };
+            assert_eq!(&values[column * 2..column * 2 + 2], [expected, expected], "{}", feature.name);
+        }
+    }
+}

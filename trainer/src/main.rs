@@ -1,0 +1,25 @@
+//! `sekisho`: the offline half. Scans logs, trains models, measures them.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod dataset;
+mod evaluate;
+mod learn;
+mod logs;
+mod onnx;
+mod scan;
+mod train;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if cli::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sekisho: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
