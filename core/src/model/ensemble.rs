@@ -75,7 +75,7 @@ pub(super) fn read(node: &NodeProto, features: usize, limits: &Limits) -> Result
 /// The position of each node: tree ids must count up from 0, node ids from 0 within each tree. tract
 /// silently takes the order for granted.
 fn read_shape(attributes: &Attributes<'_>, limits: &Limits) -> Result<Vec<usize>, ModelError> {
-    let tree_ids = attributes.indices("nodes_treeids", limits.max_trees)?;
+    let tree_ids = attributes.indices("nodes_treeids", limits.max_nodes)?;
     let node_ids = attributes.indices("nodes_nodeids", TREE_NODES)?;
     if tree_ids.is_empty() || tree_ids.len() != node_ids.len() {
         return Err(attributes.fault("nodes_nodeids", "must be as long as nodes_treeids, and not empty"));
