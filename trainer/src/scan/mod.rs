@@ -1,0 +1,18 @@
+//! `sekisho scan`: who in an access log would have been stopped, and why.
+//!
+//! Each line goes the way that a request goes in nginx: the same record, table, popularity sketch, model and
+//! policy, with the log's time as the clock.
+
+mod allow;
+mod args;
+mod engine;
+mod json;
+mod progress;
+mod report;
+mod run;
+mod slot;
+mod table;
+mod words;
+
+pub use args::Args;
+pub use run::run;

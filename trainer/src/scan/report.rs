@@ -1,0 +1,251 @@
+//! What a scan found: one row a client, and a summary.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+use sekisho_core::checkpoint::{Policy, Verdict};
+use sekisho_core::feature::Features;
+use sekisho_core::model::{Contribution, Model, contributions};
+
+use super::engine::{Forgotten, Outcome};
+use super::slot::Flag;
+use crate::logs::Trouble;
+
+/// A feature that raises the log-odds by less than this is no reason.
+const LEAST_REASON: f32 = 0.05;
+
+/// What became of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// It would have been rejected.
+    Rejected,
+    /// It became suspect, no more.
+    Suspect,
+    /// Nothing against it.
+    Passed,
+    /// On the allow-list.
+    Allowed,
+}
+
+impl Fate {
+    /// In the order in which they are shown.
+    pub const ALL: [Fate; 4] = [Fate::Rejected, Fate::Suspect, Fate::Passed, Fate::Allowed];
+
+    /// As JSON and the table have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Fate::Rejected => "rejected",
+            Fate::Suspect => "suspect",
+            Fate::Passed => "passed",
+            Fate::Allowed => "allowed",
+        }
+    }
+}
+
+/// One client.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// As the log shows it, with control characters escaped.
+    pub name: String,
+    /// Its requests.
+    pub requests: u64,
+    /// Those that would have been stopped.
+    pub stopped: u64,
+    /// Least and greatest time, unix seconds.
+    pub seen: (u32, u32),
+    /// Highest score; `None` when it was never scored.
+    pub score: Option<f32>,
+    /// Last score.
+    pub last_score: Option<f32>,
+    /// What became of it.
+    pub fate: Fate,
+    /// When it was first suspect or worse.
+    pub flag: Option<Flag>,
+    /// At the highest score, or at the end when it was never scored.
+    pub features: Features,
+    /// What raised the highest score, most first.
+    pub reasons: Vec<Contribution>,
+}
+
+/// Clients and requests of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Clients.
+    pub clients: u64,
+    /// Their requests.
+    pub requests: u64,
+}
+
+/// A line that is no log line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadLine {
+    /// Name of the log.
+    pub file: String,
+    /// Its line, from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub reason: String,
+    /// Its beginning, escaped.
+    pub text: String,
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default)]
+pub struct Intake {
+    /// Names of the logs, in reading order.
+    pub files: Vec<String>,
+    /// Lines, without blank ones.
+    pub lines: u64,
+    /// Lines that are no log lines.
+    pub unparsable: u64,
+    /// The first of them.
+    pub first_unparsable: Option<BadLine>,
+    /// Requests so malformed that nginx answers them before any module sees them; left out of the accounts.
+    pub malformed: u64,
+    /// Requests that were accounted.
+    pub requests: u64,
+    /// Least and greatest time, unix seconds; `None` without requests.
+    pub seen: Option<(u32, u32)>,
+    /// Logs that could not be read to their end.
+    pub troubles: Vec<Trouble>,
+}
+
+/// The whole result.
+pub struct Report {
+    /// What was read.
+    pub intake: Intake,
+    /// Clients, those that matter most first.
+    pub clients: Vec<Client>,
+    /// Clients that were forgotten to make room.
+    pub forgotten: Forgotten,
+    /// By what became of them; forgotten ones are not among them.
+    pub tallies: BTreeMap<Fate, Tally>,
+    /// Requests that would have been stopped.
+    pub stopped: u64,
+    /// SHA-256 of the model's file.
+    pub model: String,
+    /// Thresholds in force.
+    pub policy: Policy,
+}
+
+impl Report {
+    /// Puts the result together; the order of the clients is the same on every run.
+    pub fn new(
+        intake: Intake,
+        outcomes: Vec<Outcome>,
+        forgotten: Forgotten,
+        model: &Model,
+        policy: Policy,
+    ) -> Report {
+        let mut clients: Vec<Client> = outcomes
+            .into_par_iter()
+            .map(|outcome| Client::new(outcome, model))
+            .collect();
+        clients.par_sort_unstable_by(|a, b| {
+            let score = |client: &Client| client.score.unwrap_or(-1.0);
+            a.fate
+                .cmp(&b.fate)
+                .then(score(b).total_cmp(&score(a)))
+                .then(b.requests.cmp(&a.requests))
+                .then_with(|| a.name.cmp(&b.name))
+        });
+        let mut tallies: BTreeMap<Fate, Tally> = Fate::ALL.map(|fate| (fate, Tally::default())).into();
+        for client in &clients {
+            let tally = tallies.entry(client.fate).or_default();
+            tally.clients += 1;
+            tally.requests += client.requests;
+        }
+        let stopped = clients.iter().map(|client| client.stopped).sum();
+        Report {
+            intake,
+            clients,
+            forgotten,
+            tallies,
+            stopped,
+            model: model.digest().to_owned(),
+            policy,
+        }
+    }
+
+    /// Clients, forgotten ones included.
+    pub fn client_count(&self) -> u64 {
+        self.clients.len() as u64 + self.forgotten.clients
+    }
+}
+
+impl Client {
+    fn new(outcome: Outcome, model: &Model) -> Client {
+        let Outcome { slot, features } = outcome;
+        let fate = match slot.worst {
+            _ if slot.allowed => Fate::Allowed,
+            Verdict::Rejected | Verdict::RejectedDryRun | Verdict::Trapped => Fate::Rejected,
+            Verdict::Suspect => Fate::Suspect,
+            Verdict::Passed | Verdict::Allowed => Fate::Passed,
+        };
+        let reasons = match &slot.peak {
+            Some(peak) => contributions(model, &peak.features)
+                .into_iter()
+                .filter(|reason| reason.contribution >= LEAST_REASON)
+                .take(MAX_REASONS)
+                .collect(),
+            None => Vec::new(),
+        };
+        Client {
+            name: visible(&slot.name, usize::MAX),
+            requests: slot.requests,
+            stopped: slot.stopped,
+            seen: slot.seen,
+            score: slot.peak.as_ref().map(|peak| peak.score),
+            last_score: slot.last_score,
+            fate,
+            flag: slot.flag,
+            features,
+            reasons,
+        }
+    }
+}
+
+/// Reasons that are kept for a client.
+const MAX_REASONS: usize = 5;
+
+/// Hostile bytes as text that is safe on a terminal: control and direction characters are escaped, what is
+/// not UTF-8 becomes U+FFFD, and what is longer than `limit` characters is cut.
+pub fn visible(bytes: &[u8], limit: usize) -> String {
+    let head = &bytes[..bytes.len().min(limit.saturating_mul(4))];
+    let text = String::from_utf8_lossy(head);
+    let mut shown = String::new();
+    let mut characters = text.chars();
+    for character in characters.by_ref().take(limit) {
+        match character {
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
+                shown.extend(character.escape_unicode());
+            }
+            _ if character.is_control() => shown.extend(character.escape_default()),
+            _ => shown.push(character),
+        }
+    }
+    if characters.next().is_some() || head.len() < bytes.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_is_made_visible() {
+        #[track_caller]
+        fn check(bytes: &[u8], limit: usize, expected: &str) {
+            assert_eq!(visible(bytes, limit), expected);
+        }
+        check(b"192.0.2.1", 100, "192.0.2.1");
+        check(b"\x1b[31mred\r\n", 100, "\\u{1b}[31mred\\r\\n");
+        check("caf\u{e9} \u{202e}gpj".as_bytes(), 100, "café \\u{202e}gpj");
+        check("\u{9b}31m".as_bytes(), 100, "\\u{9b}31m");
+        check(&[0xff, b'a'], 100, "\u{fffd}a");
+        check(b"abcdef", 3, "abc…");
+        check(&[b'x'; 1000], 2, "xx…");
+    }
+}
