@@ -30,7 +30,7 @@ impl Default for Settings {
 /// L2 regularisation of leaves.
 const L2: f32 = 1.0;
 /// Least sum of hessians in a leaf.
-const LEAST_LEAF: f32 = 2.0;
+const LEAST_LEAF: f32 = 10.0;
 
 /// Why nothing could be learnt.
 #[derive(Debug, Error)]

@@ -9,7 +9,7 @@ use crate::dataset::{Label, Site};
 
 /// Shares of likely humans that may be suspect and rejected, on a site the model had not seen.
 const SUSPECT_FPR: f64 = 0.01;
-const REJECT_FPR: f64 = 0.001;
+const REJECT_FPR: f64 = 0.002;
 
 /// Greatest score of each likely human from [`DEFAULT_MIN_REQUESTS`] requests on, by models that had not
 /// seen its site; one list a site.
@@ -67,7 +67,7 @@ mod tests {
         let site: Vec<f64> = (0..1000).map(|rank| f64::from(rank) / 1000.0 * 0.9).collect();
         let thresholds = choose(&[site.clone(), site]);
         assert!((thresholds.suspect - 0.891).abs() < 0.002, "{thresholds:?}");
-        assert!(thresholds.suspect <= thresholds.reject && thresholds.reject_fpr <= 0.001, "{thresholds:?}");
+        assert!(thresholds.suspect <= thresholds.reject && thresholds.reject_fpr <= 0.002, "{thresholds:?}");
     }
 
     #[test]
