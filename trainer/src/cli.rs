@@ -3,7 +3,7 @@
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io;
 
-use crate::{evaluate, scan, train};
+use crate::{evaluate, replay, scan, train};
 
 /// Watches how clients behave and says which are automated, from access logs, offline.
 #[derive(Parser)]
@@ -18,6 +18,7 @@ enum Command {
     Scan(scan::Args),
     Train(train::Args),
     Evaluate(evaluate::Args),
+    Replay(replay::Args),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  sekisho completions bash > /etc/bash_completion.d/sekisho")]
     Completions {
@@ -33,6 +34,7 @@ impl Cli {
             Command::Scan(args) => Ok(scan::run(&args)?),
             Command::Train(args) => Ok(train::run(&args)?),
             Command::Evaluate(args) => Ok(evaluate::run(&args)?),
+            Command::Replay(args) => replay::run(&args),
             Command::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), "sekisho", &mut script);

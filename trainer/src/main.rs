@@ -7,6 +7,7 @@ mod evaluate;
 mod learn;
 mod logs;
 mod onnx;
+mod replay;
 mod scan;
 mod train;
 

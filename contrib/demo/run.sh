@@ -1,0 +1,133 @@
+#!/bin/bash
+# `make run`: a real access log walks into Debian's nginx with the Sekisho module, enforcement on.
+#
+#   ONCE=1      exit after the summary instead of staying up
+#   LIMIT=N     replay the first N lines of the log (60,000)
+#   LOG=FILE    replay this log instead of models/data/airis.log.gz
+#   PORT=N      the shop's port, or the first free one after it (8480)
+#   DEMO=DIR    where this demo writes (target/demo)
+#   BUILD=no    use what is built
+#
+# It starts an nginx of its own, on 127.0.0.1 only. Any other nginx on this machine stays as it is.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+log=${LOG:-models/data/airis.log.gz}
+limit=${LIMIT:-60000}
+first_port=${PORT:-8480}
+sekisho=target/release/sekisho
+# Room for 40,000 clients; `sekisho scan --zone` is given the same.
+zone=10m
+model=models/default.onnx
+# How long anything may take to come up or to go away, in tenths of a second.
+patience=100
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+die() { printf 'make run: %s\n' "$*" >&2; exit 1; }
+if [ ! -t 1 ] || [ -n "${NO_COLOR:-}" ]; then say() { printf '\n%s\n' "$*"; }; fi
+
+nginx_pid=
+origin_pid=
+stop() { # PID SIGNAL: asks a process of ours to go, and waits until it has
+    [ -n "$1" ] || return 0
+    kill -s "$2" "$1" 2>/dev/null || true
+    for ((wait = 0; wait < patience; wait++)); do
+        kill -0 "$1" 2>/dev/null || return 0
+        sleep 0.1
+    done
+    kill -s KILL "$1" 2>/dev/null || true
+}
+finish() {
+    trap '' INT TERM
+    stop "$nginx_pid" QUIT
+    stop "$origin_pid" TERM
+    nginx_pid='' origin_pid=''
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+[ -r "$log" ] || die "cannot read $log"
+
+if [ "${BUILD:-yes}" = yes ]; then
+    contrib/install-tools.sh build
+    say 'Building (minutes the first time, seconds after that)'
+    contrib/build-module.sh
+fi
+[ -x "$sekisho" ] || die "$sekisho is missing: run make build"
+module=$PWD/target/module-test/ngx_http_sekisho_module.so
+[ -r "$module" ] || die "$module is missing: run make build"
+
+mkdir -p "${DEMO:-target/demo}"
+demo=$(cd "${DEMO:-target/demo}" && pwd)
+exec 9>"$demo/lock"
+flock -n 9 || die "a demo is already running in $demo"
+rm -rf "$demo/logs" "$demo/tmp" "$demo/nginx.pid" "$demo/origin"
+mkdir -p "$demo/logs" "$demo/tmp"
+
+# For background use: the child takes this process's place, and ends with us even when we are killed.
+start() { exec setpriv --pdeathsig TERM "$@" 9>&-; }
+
+: >"$demo/origin"
+start "$sekisho" replay --origin 127.0.0.1:0 >"$demo/origin" &
+origin_pid=$!
+for ((wait = 0; wait < patience; wait++)); do
+    grep -q '^origin ' "$demo/origin" && break
+    kill -0 "$origin_pid" 2>/dev/null || break
+    sleep 0.1
+done
+origin=$(sed -n 's,^origin http://,,p' "$demo/origin")
+[ -n "$origin" ] || die 'the origin did not start'
+
+user=
+# nginx that root starts gives its workers away; others may not choose.
+if [ "$(id -u)" -eq 0 ]; then user='user www-data;'; fi
+
+try_port() { # PORT: starts nginx there; false when it is taken
+    sed -e "s,@MODULE@,$module,g" -e "s,@DEMO@,$demo,g" -e "s,@ORIGIN@,$origin,g" -e "s,@PORT@,$1,g" \
+        -e "s,@ZONE@,$zone,g" -e "s,@MODEL@,$PWD/$model,g" -e "s,@USER@,$user,g" contrib/demo/nginx.conf >"$demo/nginx.conf"
+    start /usr/sbin/nginx -p "$demo" -e "$demo/logs/error.log" -c "$demo/nginx.conf" 2>"$demo/logs/start.log" &
+    nginx_pid=$!
+    for ((wait = 0; wait < patience; wait++)); do
+        kill -0 "$nginx_pid" 2>/dev/null || break
+        # Its pid file says that it is ours which answers there.
+        [ "$(cat "$demo/nginx.pid" 2>/dev/null)" = "$nginx_pid" ] && return 0
+        sleep 0.1
+    done
+    wait "$nginx_pid" 2>/dev/null || true
+    nginx_pid=
+    grep -q 'Address already in use' "$demo/logs/start.log" || die "nginx did not start: $(cat "$demo/logs/start.log")"
+    return 1
+}
+port=
+for ((candidate = first_port; candidate < first_port + 100; candidate++)); do
+    # bind() of nginx tries for seconds: look first.
+    (exec 8<>"/dev/tcp/127.0.0.1/$candidate") 2>/dev/null && continue
+    if try_port "$candidate"; then port=$candidate && break; fi
+done
+[ -n "$port" ] || die "no free port from $first_port on"
+shop=http://127.0.0.1:$port
+
+say "Replaying ${log##*/}, first $limit lines, into nginx at $shop: enforcement is ON"
+"$sekisho" replay "$log" --to "$shop" --limit "$limit" --decisions "$demo/logs/decisions.log"
+
+short=${demo#"$PWD/"}
+say 'Where to look'
+cat <<END
+  what the checkpoint would have said from the access log alone, in words:
+    $sekisho scan --model $model --zone $zone $short/logs/access.log
+  every decision:  $short/logs/decisions.log   when a client turned:  $short/logs/error.log
+  configuration:   $short/nginx.conf
+This nginx loads the module's test build, which believes a replay's clock. For your own server there is
+target/module/ngx_http_sekisho_module.so, and it stops nobody until you say sekisho_dry_run off.
+END
+if [ -n "${ONCE:-}" ]; then exit 0; fi
+
+cat <<END
+
+  the shop:        $shop/          (walk around; /about tells how to be a crawler yourself)
+END
+say 'Up until Ctrl-C'
+trap 'echo; echo "Stopped."; exit 0' INT TERM
+wait "$nginx_pid"
+die "nginx ended: $(tail -n 3 "$demo/logs/error.log")"
