@@ -8,16 +8,17 @@ SHELL := /bin/bash
 ALL := --release --workspace
 SEKISHO := target/release/sekisho
 DATA := models/data
-# How many cases `make fuzz` tries of each property.
+# How many cases `make fuzz` tries of each property, and how long it fuzzes each target.
 CASES ?= 20000
+FUZZ_SECONDS ?= 300
 
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: tools ## Build, then replay a real log against nginx with the module and a small shop; ONCE=1 exits after the summary
-	@ONCE='$(ONCE)' contrib/demo/run.sh
+run: ## Replay a real log against nginx with the module and a small shop; ONCE=1 exits after the summary
+	@contrib/demo/run.sh
 
 .PHONY: test
 test: test-tools ## Install what is missing, build, and run every check there is
@@ -54,8 +55,12 @@ deny: ## Check licences, layers and sources of dependencies alone
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; else echo 'cargo-deny is not installed: its own check is left out'; fi
 
 .PHONY: fuzz
-fuzz: ## Try every property with many more random cases (CASES=20000)
+fuzz: ## Try every property with many more random cases (CASES=20000), then fuzz for a while (FUZZ_SECONDS=300) if cargo-fuzz is there
 	PROPTEST_CASES=$(CASES) cargo test $(ALL) --lib --bins
+	@if cargo fuzz --version >/dev/null 2>&1; \
+	then for target in $$(cargo fuzz list); do \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096; done; \
+	else echo 'cargo-fuzz is not installed: see fuzz/README.md'; fi
 
 .PHONY: model
 model: build ## Make models/default.onnx and its card from the logs in models/data; the same bytes every time
@@ -75,7 +80,7 @@ bench: bench-tools ## Measure: nanoseconds a step, instructions a request, lines
 
 .PHONY: clean-demo
 clean-demo: ## Remove what `make run` wrote
-	rm -rf .demo
+	rm -rf target/demo
 
 .PHONY: tools test-tools bench-tools
 tools:
