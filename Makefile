@@ -8,6 +8,8 @@ SHELL := /bin/bash
 ALL := --release --workspace
 SEKISHO := target/release/sekisho
 DATA := models/data
+# Logs whose licence keeps them out of the project, beside it: measured on, never shipped.
+OTHER_DATA ?= ../shared/data
 # How many cases `make fuzz` tries of each property, and how long it fuzzes each target.
 CASES ?= 20000
 FUZZ_SECONDS ?= 300
@@ -69,9 +71,11 @@ model: build ## Make models/default.onnx and its card from the logs in models/da
 	contrib/build-module.sh
 
 .PHONY: evaluate
-evaluate: build ## Make the figures of models/README.md anew
+evaluate: build ## Make the figures of models/README.md anew; logs that may not lie in the project are used if they are in OTHER_DATA
 	$(SEKISHO) evaluate $(DATA)/airis.log.gz $(DATA)/srhegde.log.gz $(DATA)/semicomplete.log.gz \
-		--automated $(DATA)/hackers.log.gz
+		--automated $(DATA)/hackers.log.gz \
+		$(addprefix --extra ,$(wildcard $(OTHER_DATA)/talemul.log.gz)) \
+		$(addprefix --unseen ,$(sort $(wildcard $(OTHER_DATA)/eval-only/*.log.gz))) --into models/README.md
 
 .PHONY: bench
 bench: bench-tools ## Measure: nanoseconds a step, instructions a request, lines a second beside GoAccess

@@ -59,7 +59,10 @@ fn row(text: &mut String, site: &Judged, features: &str, measured: Option<&Measu
 
 fn recall(at: &MeasuredAt) -> String {
     match (at.recall_at_1_percent, at.recall_at_1_permille) {
-        (Some(percent), Some(permille)) => format!("{percent:.3} ({permille:.3}), {} humans", at.humans),
+        (Some(percent), Some(permille)) => {
+            let auc = at.auc.unwrap_or_default();
+            format!("{percent:.3} ({permille:.3}), AUC {auc:.3}, {} humans", at.humans)
+        }
         _ => "-".to_owned(),
     }
 }
