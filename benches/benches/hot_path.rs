@@ -84,7 +84,7 @@ fn table(c: &mut Criterion) {
             (client + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
         };
         let mut at = 1_455_944_445;
-        let mut round = move || {
+        let mut round = || {
             for (number, request) in traffic.iter().enumerate() {
                 at += u32::from(number % 100 == 0);
                 zone.pass(request, next(), at, &mut Nobody);
