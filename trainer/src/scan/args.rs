@@ -21,7 +21,7 @@ Examples:
 
 Exit status: 0 done, 1 the logs or the model could not be used, 2 wrong usage.";
 
-/// Most clients a table can be made for: 128 million take 32 GiB.
+/// Most clients a table can be made for: 128 million take some 60 GiB.
 const MAX_CLIENTS: u64 = 1 << 27;
 
 /// Score every client of an access log and say who would have been stopped, and why
@@ -56,7 +56,7 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_MIN_REQUESTS)))]
     pub min_requests: Option<u32>,
 
-    /// Clients to remember at a time; 290 bytes of memory and more each
+    /// Clients to remember at a time; each takes about half a kilobyte of memory
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=MAX_CLIENTS))]
     pub clients: u64,
 

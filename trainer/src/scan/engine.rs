@@ -264,3 +264,88 @@ impl Range {
         self.forgotten.flagged += u64::from(flagged);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+    use sekisho_core::key::{Seed, key_hash};
+    use sekisho_core::model::Limits;
+    use sekisho_core::url::Method;
+
+    use super::super::run::DEFAULT_MODEL;
+    use super::*;
+
+    static MODEL: LazyLock<Model> = LazyLock::new(|| Model::load(DEFAULT_MODEL, &Limits::default()).unwrap());
+
+    /// As the module does it: one request after the other.
+    fn one_by_one(hits: &[Hit<'_>], geometry: Geometry, policy: &Policy) -> Vec<(f32, Features)> {
+        let state = PopularityState::default();
+        let cells: Vec<_> = std::iter::repeat_with(AtomicU16::default)
+            .take(geometry.cells())
+            .collect();
+        let popularity = Popularity::new(&state, &cells);
+        let mut sets = vec![Set::default(); geometry.sets as usize];
+        let mut scores = Vec::new();
+        for hit in hits {
+            let rating = popularity.visit(hit.visit.url());
+            let set = &mut sets[set_index(hit.hash, geometry.sets) as usize];
+            let (way, _) = set.admit(hit.hash, hit.at);
+            let record = set.record_mut(way);
+            let standing = match checkpoint::arrive(record, hit.at, &hit.visit, rating, policy) {
+                Arrival::Settled(standing) => standing,
+                Arrival::Score(features) => {
+                    let score = MODEL.score(&features);
+                    scores.push((score, features));
+                    checkpoint::settle(record, hit.at, score, [NO_REASON; 3], policy)
+                }
+            };
+            if standing.verdict != Verdict::Rejected {
+                checkpoint::depart(record, hit.status, hit.bytes);
+            }
+        }
+        scores
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn ranges_and_batches_change_nothing(
+            requests in prop::collection::vec((0u8..40, 0u16..300, 0u32..90), 1000..3000),
+            clients in 1usize..100,
+            batch in 1usize..1500,
+        ) {
+            let names: Vec<String> = (0..40).map(|n| format!("192.0.2.{n}")).collect();
+            let mut at = 1_455_944_445;
+            let hits: Vec<Hit<'_>> = requests.iter().map(|&(client, page, pause)| {
+                at += pause;
+                let client = names[usize::from(client)].as_bytes();
+                let target = format!("/item/{}", page / (1 + u16::from(client[8] % 3)));
+                let visit = Visit::new(Seed::FIXED, Method::Get, target.as_bytes(), None);
+                Hit { hash: key_hash(Seed::FIXED, client), at, visit, status: 200, bytes: 512, client }
+            }).collect();
+            let geometry = Geometry::for_clients(clients);
+            let policy = Policy::new(0.5, 0.9);
+            let allow = AllowList::default();
+            let rules = Rules { model: &MODEL, policy, allow: &allow, dry_run: false };
+            let mut engine = Engine::new(geometry, rules);
+            hits.chunks(batch).for_each(|hits| engine.observe(hits));
+            let (outcomes, forgotten) = engine.finish();
+            prop_assert_eq!(forgotten, Forgotten::default());
+            let requests: u64 = outcomes.iter().map(|outcome| outcome.slot.requests).sum();
+            prop_assert_eq!(requests, hits.len() as u64);
+
+            let expected = one_by_one(&hits, geometry, &policy);
+            for outcome in &outcomes {
+                let Some(peak) = &outcome.slot.peak else { continue };
+                let found = expected.iter().any(|(score, features)| *score == peak.score && *features == peak.features);
+                prop_assert!(found, "{:?} is no score of the plain path", peak);
+            }
+            let highest = |scores: &mut dyn Iterator<Item = f32>| scores.fold(0.0, f32::max);
+            let found = highest(&mut outcomes.iter().filter_map(|outcome| Some(outcome.slot.peak.as_ref()?.score)));
+            prop_assert_eq!(found, highest(&mut expected.iter().map(|score| score.0)));
+        }
+    }
+}

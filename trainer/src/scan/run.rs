@@ -21,7 +21,7 @@ use super::{json, progress, table};
 use crate::logs::{Batch, LogError, Logs, MAX_LINE, Parsed};
 
 /// What scans use unless told otherwise; made by `make model`.
-static DEFAULT_MODEL: &[u8] = include_bytes!("../../../models/default.onnx");
+pub(super) static DEFAULT_MODEL: &[u8] = include_bytes!("../../../models/default.onnx");
 /// How much of a broken line is shown, in characters.
 const SHOWN: usize = 120;
 

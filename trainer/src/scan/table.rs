@@ -191,7 +191,7 @@ pub fn write_notes(report: &Report, out: &mut impl Write) -> io::Result<()> {
     if let Some(bad) = &intake.first_unparsable {
         writeln!(
             out,
-            "{} of {} lines are no log lines; the first, {}:{}: {}\n    {}",
+            "{} of {} lines could not be read; the first, {}:{}: {}\n    {}",
             grouped(intake.unparsable),
             grouped(intake.lines),
             bad.file,

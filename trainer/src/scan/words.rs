@@ -31,6 +31,7 @@ fn subject(name: &str) -> &str {
         | "beacon_score"
         | "phase_coherence" => "regularity",
         "assets_per_page" | "asset_share" => "assets",
+        "missing_referer_share" | "trail_referer_share" => "referers",
         _ => name,
     }
 }
@@ -60,6 +61,7 @@ fn phrase(name: &str, value: f32, typical: f32) -> String {
         "assets_per_page" => format!("{value:.1} images, scripts a page"),
         "asset_share" => format!("{percent} images and scripts"),
         "missing_referer_share" => format!("{percent} without a referer"),
+        "trail_referer_share" if value == 0.0 => "follows no link it saw".to_owned(),
         "trail_referer_share" => format!("{percent} follow its own links"),
         "redirect_share" => format!("{percent} redirects"),
         "not_modified_share" => format!("{percent} unchanged (304)"),
@@ -158,8 +160,8 @@ mod tests {
             reason("head_share", 0.004),
         ];
         let expected = [
-            "98 % of its URLs were new",
-            "no images, styles or scripts loaded",
+            "98 % of its URLs new",
+            "no images or scripts",
             "under 1 % HEAD requests",
         ];
         assert_eq!(phrases(&reasons, 3), expected);
