@@ -264,7 +264,7 @@ impl Nginx {
         Response::parse(&self.exchange(request.as_bytes()))
     }
 
-    /// Process ids of the workers.
+    /// Process ids of the workers. While processes come and go the kernel may leave some out.
     pub fn workers(&self) -> BTreeSet<u32> {
         let master = self.child.id();
         let text = fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap_or_default();
@@ -275,10 +275,8 @@ impl Nginx {
 
     /// Sends a signal to a process of this nginx.
     pub fn signal(&self, pid: u32, signal: i32) {
-        assert!(
-            pid == self.child.id() || self.workers().contains(&pid),
-            "not a process of this nginx"
-        );
+        let own = || (pid == self.child.id() || self.workers().contains(&pid)).then_some(());
+        wait_for(own).expect("a process of this nginx");
         let sent = Command::new("kill")
             .arg(format!("-{signal}"))
             .arg(pid.to_string())
@@ -308,18 +306,17 @@ impl Nginx {
 
     /// Kills a worker and waits until the master has made another.
     pub fn kill_worker(&self, pid: u32) {
-        let count = self.workers().len();
         self.signal(pid, libc::SIGKILL);
-        self.wait_for_worker(pid, count);
+        self.wait_for_successor(pid);
     }
 
-    /// Waits until worker `pid` is gone and there are `count` again.
-    pub fn wait_for_worker(&self, pid: u32, count: usize) {
+    /// Waits until worker `pid` is gone and all workers are there again.
+    pub fn wait_for_successor(&self, pid: u32) {
         let replaced = wait_for(|| {
             let now = self.workers();
-            (now.len() == count && !now.contains(&pid)).then_some(())
+            (now.len() == self.site.workers && !now.contains(&pid)).then_some(())
         });
-        replaced.expect("the master replaces a dead worker");
+        replaced.unwrap_or_else(|| panic!("worker {pid} was not replaced:\n{}", self.error_log()));
     }
 
     /// Content of a file in its directory; empty when there is none.

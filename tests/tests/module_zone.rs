@@ -93,7 +93,7 @@ fn a_worker_that_dies_while_it_writes_costs_one_record() {
         .status,
         0
     );
-    nginx.wait_for_worker(worker, 1);
+    nginx.wait_for_successor(worker);
     assert_eq!(
         crawl(&nginx, "192.0.2.1", 12, 1),
         [429],

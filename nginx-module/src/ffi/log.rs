@@ -1,9 +1,10 @@
 //! nginx's error log.
 
-use std::ffi::c_int;
 use std::fmt::Display;
+use std::mem::MaybeUninit;
 
-use nginx_sys::{ngx_log_error_core, ngx_log_t, ngx_uint_t};
+use nginx_sys::{ngx_log_t, ngx_uint_t};
+use ngx::log::{LOG_BUFFER_SIZE, log_error, write_fmt};
 
 /// Severities, as nginx numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +18,8 @@ pub enum Level {
     Error = nginx_sys::NGX_LOG_ERR as usize,
 }
 
-/// Writes a line when the log takes this level. Costs a comparison when it does not.
+/// Writes a line when the log takes this level; what exceeds nginx's line is cut. Allocates nothing, and costs a
+/// comparison when the log does not take it.
 ///
 /// # Safety
 /// `log` must be a log that nginx keeps alive during the call.
@@ -26,7 +28,8 @@ pub unsafe fn write(log: *mut ngx_log_t, level: ngx_uint_t, message: &dyn Displa
     if log.is_null() || level > unsafe { (*log).log_level } {
         return;
     }
-    let text = message.to_string();
-    // SAFETY: "%*s" takes a length (size_t) and that many bytes, which live until the call returns.
-    unsafe { ngx_log_error_core(level, log, 0 as c_int, c"%*s".as_ptr(), text.len(), text.as_ptr()) };
+    let mut buffer = [const { MaybeUninit::uninit() }; LOG_BUFFER_SIZE];
+    let text = write_fmt(&mut buffer, format_args!("{message}"));
+    // SAFETY: the caller vouches for the log.
+    unsafe { log_error(level, log, 0, text) };
 }
