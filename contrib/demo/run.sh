@@ -12,7 +12,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-log=${LOG:-models/data/airis.log.gz}
+default_log=models/data/airis.log.gz
+log=${LOG:-$default_log}
 limit=${LIMIT:-60000}
 first_port=${PORT:-8480}
 sekisho=target/release/sekisho
@@ -101,8 +102,9 @@ try_port() { # PORT: starts nginx there; false when it is taken
 }
 port=
 for ((candidate = first_port; candidate < first_port + 100; candidate++)); do
-    # bind() of nginx tries for seconds: look first.
-    (exec 8<>"/dev/tcp/127.0.0.1/$candidate") 2>/dev/null && continue
+    # nginx tries for seconds to bind a port that is taken: look first, without touching whoever listens there.
+    taken=$(printf ':%04X [0-9A-F]+:0000 0A' "$candidate")
+    if grep -Eq "$taken" /proc/net/tcp /proc/net/tcp6 2>/dev/null; then continue; fi
     if try_port "$candidate"; then port=$candidate && break; fi
 done
 [ -n "$port" ] || die "no free port from $first_port on"
@@ -111,21 +113,28 @@ shop=http://127.0.0.1:$port
 say "Replaying ${log##*/}, first $limit lines, into nginx at $shop: enforcement is ON"
 "$sekisho" replay "$log" --to "$shop" --limit "$limit" --decisions "$demo/logs/decisions.log"
 
+if [ "$log" = "$default_log" ]; then
+    echo 'The default model has learnt from this log, among others: models/README.md tells how it does on sites that'
+    echo 'it has never seen. Try one of yours: make run LOG=/path/to/access.log'
+fi
+
 short=${demo#"$PWD/"}
 say 'Where to look'
 cat <<END
-  what the checkpoint would have said from the access log alone, in words:
-    $sekisho scan --model $model --zone $zone $short/logs/access.log
-  every decision:  $short/logs/decisions.log   when a client turned:  $short/logs/error.log
-  configuration:   $short/nginx.conf
-This nginx loads the module's test build, which believes a replay's clock. For your own server there is
-target/module/ngx_http_sekisho_module.so, and it stops nobody until you say sekisho_dry_run off.
+  who would be stopped by the access log alone, with each reason in words:
+      $sekisho scan --model $model --zone $zone $short/logs/access.log
+  every decision, one a line:     $short/logs/decisions.log
+  each client that was rejected:  $short/logs/error.log
+  how nginx is configured:        $short/nginx.conf
+
+This nginx loads the module's test build, which believes the clock of a replay. The one for your own server is
+target/module/ngx_http_sekisho_module.so; it stops nobody until you say sekisho_dry_run off.
 END
 if [ -n "${ONCE:-}" ]; then exit 0; fi
 
 cat <<END
 
-  the shop:        $shop/          (walk around; /about tells how to be a crawler yourself)
+  the shop: $shop/   Walk around; $shop/about tells how to be a crawler yourself.
 END
 say 'Up until Ctrl-C'
 trap 'echo; echo "Stopped."; exit 0' INT TERM

@@ -64,7 +64,7 @@ fn write_sent(f: &mut fmt::Formatter<'_>, sent: &Sent) -> fmt::Result {
     )?;
     let skipped = &sent.skipped;
     let parts = [
-        (skipped.unparsable, "no log lines"),
+        (skipped.unparsable, "that are no log lines"),
         (skipped.no_request, "without a request that nginx would let in"),
         (skipped.no_address, "without a client address"),
         (skipped.too_long, "too long"),
@@ -216,21 +216,24 @@ fn write_clients(f: &mut fmt::Formatter<'_>, title: &str, clients: &[Stopped]) -
 /// Says plainly whether people were hit.
 fn write_people(f: &mut fmt::Formatter<'_>, digest: &Digest) -> fmt::Result {
     let people = digest.kinds.get(&Kind::LikelyPerson).copied().unwrap_or_default();
-    let passed = people.clients - people.stopped;
     let verb = if digest.enforced {
-        "were stopped"
+        "stopped"
     } else {
-        "would have been stopped"
+        "to be stopped"
     };
-    writeln!(
-        f,
-        "\n{} of {} likely people passed untouched; {} {verb}, {} of their {} requests.",
-        grouped(passed),
-        grouped(people.clients),
-        grouped(people.stopped),
-        grouped(people.stopped_requests),
-        grouped(people.requests),
-    )?;
+    match (people.clients, people.stopped) {
+        (0, _) => writeln!(f, "\nNobody looks like a person.")?,
+        (clients, 0) => writeln!(f, "\nAll {} likely people passed untouched.", grouped(clients))?,
+        (clients, stopped) => writeln!(
+            f,
+            "\n{} of {} likely people passed untouched, {} {verb}: {} of their {} requests.",
+            grouped(clients - stopped),
+            grouped(clients),
+            grouped(stopped),
+            grouped(people.stopped_requests),
+            grouped(people.requests),
+        )?,
+    }
     writeln!(
         f,
         "Who is a person is a guess: a browser's user agent that loads scripts and pictures with their pages.\n\
