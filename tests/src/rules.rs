@@ -71,7 +71,7 @@ pub fn purity(source: &Source) -> Vec<Breach> {
         let word = path.split("::").find(|part| IMPURE_WORDS.contains(part));
         match word {
             Some(word) => Some(breach(source, line, &format!("core names {word}"))),
-            None if first == "std" && !PURE_STD.iter().any(|pure| known(pure)) => {
+            None if first == "std" && !PURE_STD.iter().any(known) => {
                 Some(breach(source, line, &format!("core names {path}")))
             }
             None => None,
