@@ -12,6 +12,7 @@ mod date;
 mod escape;
 mod fields;
 mod json;
+mod path;
 mod request;
 mod template;
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use memchr::{memchr, memmem};
 
 use super::escape::Escaping;
+use super::path;
 use crate::url::Method;
 
 /// A request line, taken apart.
@@ -31,7 +32,7 @@ impl<'a> Request<'a> {
     /// Puts a request together from a log that has its parts.
     pub(super) fn assemble(method: &[u8], target: &'a [u8], escaping: Escaping) -> Request<'a> {
         let target = escaping.undo(target);
-        if is_method(method) && is_target(&target) {
+        if is_method(method) && !is_refused(method) && is_target(&target) {
             Request {
                 method: Method::parse(method),
                 target,
@@ -67,16 +68,27 @@ fn is_method(name: &[u8]) -> bool {
             .all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'-' | b'_'))
 }
 
-/// A path or an absolute URL, without blanks and control characters (refused by nginx from 1.21.1).
+/// Methods that nginx answers with 405 by itself.
+fn is_refused(method: &[u8]) -> bool {
+    matches!(method, b"CONNECT" | b"TRACE")
+}
+
+/// A path or an absolute URL that nginx can resolve, without blanks and control characters (refused by nginx
+/// from 1.21.1).
 fn is_target(target: &[u8]) -> bool {
-    let begins_well = match target.first() {
-        Some(b'/') => true,
-        Some(byte) if byte.is_ascii_alphabetic() => {
-            memchr(b':', target).is_some_and(|at| target[at..].starts_with(b"://"))
-        }
-        _ => false,
+    let path = match target.first() {
+        Some(b'/') => Some(target),
+        Some(byte) if byte.is_ascii_alphabetic() => behind_authority(target),
+        _ => None,
     };
-    begins_well && !target.iter().any(|&byte| byte <= b' ' || byte == 127)
+    path.is_some_and(path::resolves) && !target.iter().any(|&byte| byte <= b' ' || byte == 127)
+}
+
+/// What follows `http://host`, if it begins so.
+fn behind_authority(target: &[u8]) -> Option<&[u8]> {
+    let colon = memchr(b':', target).filter(|&at| target[at..].starts_with(b"://"))?;
+    let authority = &target[colon + 3..];
+    Some(memchr(b'/', authority).map_or(&[], |slash| &authority[slash..]))
 }
 
 #[cfg(test)]
@@ -118,6 +130,11 @@ mod tests {
         check(r"GET /a\x22b HTTP/1.1", Method::Get, b"/a\"b", true);
         check("GET /a b HTTP/1.1", Method::Other, b"/a b", false);
         check(r"GET /a\x07 HTTP/1.1", Method::Other, b"/a\x07", false);
+        check("TRACE / HTTP/1.1", Method::Other, b"/", false);
+        check("GET /100% HTTP/1.1", Method::Other, b"/100%", false);
+        check("GET /../etc HTTP/1.1", Method::Other, b"/../etc", false);
+        check("GET http://a/.. HTTP/1.1", Method::Other, b"http://a/..", false);
+        check("GET http://a?b HTTP/1.1", Method::Get, b"http://a?b", true);
         check("OPTIONS * HTTP/1.1", Method::Other, b"*", false);
         check(
             "CONNECT shop.example:443 HTTP/1.1",

@@ -255,7 +255,8 @@ proptest! {
         user_agent: Vec<u8>,
     ) {
         let mut target = b"/".to_vec();
-        target.extend(path.into_iter().filter(|&byte| byte > b' ' && byte != 127));
+        // nginx refuses some paths with `%` and `..`: module `path` has its own tests.
+        target.extend(path.into_iter().filter(|&byte| byte > b' ' && !matches!(byte, 127 | b'%' | b'.')));
         let expected = Entry {
             at, status, bytes,
             target: Cow::Borrowed(&target),
