@@ -184,6 +184,11 @@ fn once_it_tells_what_was_stopped_and_leaves_nothing_behind() {
         stopped.iter().all(|line| line.contains(r#""status":"403""#)),
         "enforcement is on"
     );
+    let unexplained = stopped
+        .iter()
+        .filter(|line| line.contains(r#""reasons":"""#))
+        .count();
+    assert_eq!(unexplained, 0, "every stop says why");
 }
 
 #[test]
