@@ -15,8 +15,12 @@ use crate::traffic::Request;
 
 /// What scores a client when a score is due.
 pub trait Judge {
-    /// Score, 0 to 1, and the features that speak most for it.
-    fn judge(&mut self, features: &Features) -> (f32, [u8; 3]);
+    /// Score, 0 to 1.
+    fn score(&mut self, features: &Features) -> f32;
+    /// The features that speak most for it; asked for when a verdict turns.
+    fn reasons(&mut self, _: &Features) -> [u8; 3] {
+        [NO_REASON; 3]
+    }
 }
 
 /// No model: what a request costs apart from it.
@@ -24,12 +28,12 @@ pub trait Judge {
 pub struct Nobody;
 
 impl Judge for Nobody {
-    fn judge(&mut self, _: &Features) -> (f32, [u8; 3]) {
-        (0.0, [NO_REASON; 3])
+    fn score(&mut self, _: &Features) -> f32 {
+        0.0
     }
 }
 
-/// The model, as in the module: reasons only for who is flagged.
+/// The model, as in the module.
 #[derive(Debug)]
 pub struct Evaluator<'a> {
     /// The model.
@@ -37,17 +41,12 @@ pub struct Evaluator<'a> {
 }
 
 impl Judge for Evaluator<'_> {
-    fn judge(&mut self, features: &Features) -> (f32, [u8; 3]) {
-        let score = self.model.score(features);
-        let flagged = score >= self.model.thresholds().suspect;
-        (
-            score,
-            if flagged {
-                top_reasons(self.model, features)
-            } else {
-                [NO_REASON; 3]
-            },
-        )
+    fn score(&mut self, features: &Features) -> f32 {
+        self.model.score(features)
+    }
+
+    fn reasons(&mut self, features: &Features) -> [u8; 3] {
+        top_reasons(self.model, features)
     }
 }
 
@@ -59,9 +58,9 @@ pub struct Collector {
 }
 
 impl Judge for Collector {
-    fn judge(&mut self, features: &Features) -> (f32, [u8; 3]) {
+    fn score(&mut self, features: &Features) -> f32 {
         self.rows.push(*features);
-        (0.0, [NO_REASON; 3])
+        0.0
     }
 }
 
@@ -104,8 +103,10 @@ impl Zone {
         let scored = match checkpoint::arrive(record, at, &visit, rating, &self.policy) {
             Arrival::Settled(_) => false,
             Arrival::Score(features) => {
-                let (score, reasons) = judge.judge(&features);
-                checkpoint::settle(record, at, score, reasons, &self.policy);
+                let standing = checkpoint::settle(record, at, judge.score(&features), &self.policy);
+                if standing.unexplained {
+                    checkpoint::explain(record, judge.reasons(&features));
+                }
                 true
             }
         };

@@ -4,7 +4,7 @@
 //! and takes it again for [`settle`]. Most requests end at [`arrive`].
 
 use crate::feature::Features;
-use crate::record::Record;
+use crate::record::{NO_REASON, Record};
 use crate::sketch::popularity::Rating;
 use crate::url::Visit;
 
@@ -64,7 +64,12 @@ pub struct Policy {
 impl Policy {
     /// Thresholds with the default patience.
     pub fn new(suspect: f32, reject: f32) -> Policy {
-        Policy { suspect, reject, min_requests: DEFAULT_MIN_REQUESTS, ban_seconds: DEFAULT_BAN_SECONDS }
+        Policy {
+            suspect,
+            reject,
+            min_requests: DEFAULT_MIN_REQUESTS,
+            ban_seconds: DEFAULT_BAN_SECONDS,
+        }
     }
 
     fn judge(&self, score: Option<f32>, evidence: u32) -> Verdict {
@@ -93,6 +98,8 @@ pub struct Standing {
     pub turned: bool,
     /// Number of the request that was scored last; with the key it names a sample.
     pub evidence: u32,
+    /// The verdict just turned against the client and `reasons` are not those for it.
+    pub unexplained: bool,
 }
 
 /// What [`arrive`] leaves to do.
@@ -110,17 +117,27 @@ pub fn arrive(record: &mut Record, at: u32, visit: &Visit, rating: Rating, polic
         record.forgive();
     }
     record.observe_request(at, visit, rating);
-    if record.due(at) { Arrival::Score(record.features()) } else { Arrival::Settled(stand(record, at, policy)) }
+    if record.due(at) {
+        Arrival::Score(record.features())
+    } else {
+        Arrival::Settled(stand(record, at, policy))
+    }
 }
 
-/// The score that [`arrive`] asked for is in. `reasons` are feature indices, 255 for none.
-pub fn settle(record: &mut Record, at: u32, score: f32, reasons: [u8; 3], policy: &Policy) -> Standing {
+/// The score that [`arrive`] asked for is in.
+pub fn settle(record: &mut Record, at: u32, score: f32, policy: &Policy) -> Standing {
     record.score = score;
-    record.reasons = reasons;
     record.scored_at = at;
     record.since_score = 0;
     record.scored = 1;
     stand(record, at, policy)
+}
+
+/// Keeps why a client was flagged: feature indices, 255 for none. To be called when [`Standing::unexplained`]
+/// asks for it. Reasons cost a score for every feature, so they are found when a verdict turns, not at every
+/// score.
+pub fn explain(record: &mut Record, reasons: [u8; 3]) {
+    record.reasons = reasons;
 }
 
 /// A response went out. Not to be called for a request that we stopped: a ban would feed itself.
@@ -147,6 +164,7 @@ fn stand(record: &mut Record, at: u32, policy: &Policy) -> Standing {
         flagged_at: (record.flagged_at != 0).then_some(record.flagged_at),
         turned,
         evidence: record.requests - u32::from(record.since_score).min(record.requests),
+        unexplained: verdict != Verdict::Passed && (turned || record.reasons == [NO_REASON; 3]),
     }
 }
 
@@ -156,7 +174,12 @@ mod tests {
     use crate::key::Seed;
     use crate::url::Method;
 
-    const POLICY: Policy = Policy { suspect: 0.5, reject: 0.9, min_requests: 10, ban_seconds: 600 };
+    const POLICY: Policy = Policy {
+        suspect: 0.5,
+        reject: 0.9,
+        min_requests: 10,
+        ban_seconds: 600,
+    };
 
     /// Sends `requests` one a second, each scored `score`; the numbers of those that were scored.
     fn drive(record: &mut Record, from: u32, requests: u32, score: f32) -> (Vec<u32>, Standing) {
@@ -164,13 +187,15 @@ mod tests {
         for number in 0..requests {
             let target = format!("/item/{from}/{number}");
             let visit = Visit::new(Seed::FIXED, Method::Get, target.as_bytes(), None);
-            last = Some(match arrive(record, from + number, &visit, Rating::Unrated, &POLICY) {
-                Arrival::Settled(standing) => standing,
-                Arrival::Score(_) => {
-                    scored.push(record.requests());
-                    settle(record, from + number, score, [1, 2, 255], &POLICY)
-                }
-            });
+            last = Some(
+                match arrive(record, from + number, &visit, Rating::Unrated, &POLICY) {
+                    Arrival::Settled(standing) => standing,
+                    Arrival::Score(_) => {
+                        scored.push(record.requests());
+                        settle(record, from + number, score, &POLICY)
+                    }
+                },
+            );
         }
         (scored, last.expect("at least one request"))
     }
@@ -191,7 +216,7 @@ mod tests {
             let at = 100 + number * 60;
             if let Arrival::Score(_) = arrive(&mut record, at, &visit, Rating::Unrated, &POLICY) {
                 scored.push(number);
-                settle(&mut record, at, 0.1, [255; 3], &POLICY);
+                settle(&mut record, at, 0.1, &POLICY);
             }
         }
         assert_eq!(scored, [4, 6, 8, 12, 16, 20, 24]);
@@ -202,7 +227,11 @@ mod tests {
         #[track_caller]
         fn check(requests: u32, score: f32, verdict: Verdict, flagged_at: Option<u32>) {
             let (_, standing) = drive(&mut Record::fresh(1, 100), 100, requests, score);
-            assert_eq!((standing.verdict, standing.flagged_at), (verdict, flagged_at), "{requests} at {score}");
+            assert_eq!(
+                (standing.verdict, standing.flagged_at),
+                (verdict, flagged_at),
+                "{requests} at {score}"
+            );
         }
         check(3, 0.99, Verdict::Passed, None);
         check(9, 0.99, Verdict::Passed, None);
@@ -215,11 +244,36 @@ mod tests {
     fn a_ban_ends_and_the_client_starts_anew() {
         let mut record = Record::fresh(1, 100);
         assert_eq!(drive(&mut record, 100, 20, 0.99).1.verdict, Verdict::Rejected);
-        assert_eq!(drive(&mut record, 700, 1, 0.99).1.verdict, Verdict::Rejected, "still within ten minutes");
+        assert_eq!(
+            drive(&mut record, 700, 1, 0.99).1.verdict,
+            Verdict::Rejected,
+            "still within ten minutes"
+        );
         let after = drive(&mut record, 709, 9, 0.99).1;
-        assert_eq!((after.verdict, after.requests, after.flagged_at), (Verdict::Passed, 30, Some(10)));
-        assert_eq!(drive(&mut record, 718, 1, 0.99).1.verdict, Verdict::Rejected, "ten new requests");
+        assert_eq!(
+            (after.verdict, after.requests, after.flagged_at),
+            (Verdict::Passed, 30, Some(10))
+        );
+        assert_eq!(
+            drive(&mut record, 718, 1, 0.99).1.verdict,
+            Verdict::Rejected,
+            "ten new requests"
+        );
         assert_eq!(record.bans, 1);
+    }
+
+    #[test]
+    fn reasons_are_asked_for_when_a_verdict_turns() {
+        let mut record = Record::fresh(1, 100);
+        assert!(
+            !drive(&mut record, 100, 9, 0.6).1.unexplained,
+            "too early for a verdict"
+        );
+        assert!(drive(&mut record, 109, 1, 0.6).1.unexplained);
+        explain(&mut record, [1, 2, 255]);
+        let standing = drive(&mut record, 110, 1, 0.6).1;
+        assert_eq!((standing.unexplained, standing.reasons), (false, [1, 2, 255]));
+        assert!(drive(&mut record, 111, 5, 0.99).1.verdict == Verdict::Rejected);
     }
 
     #[test]

@@ -66,7 +66,10 @@ pub struct Record {
     pub(crate) trail: [u16; TRAIL],
 }
 
-const _: () = assert!(size_of::<Record>() == 256, "a record is 256 bytes: a zone's size is planned by it");
+const _: () = assert!(
+    size_of::<Record>() == 256,
+    "a record is 256 bytes: a zone's size is planned by it"
+);
 
 /// Counts within the window; see [`WINDOW`].
 #[repr(C)]
@@ -119,7 +122,13 @@ impl Counters {
 impl Record {
     /// A new client's record.
     pub fn fresh(key_hash: u64, at: u32) -> Record {
-        Record { key_hash, first: at, last: at, reasons: [NO_REASON; 3], ..Record::default() }
+        Record {
+            key_hash,
+            first: at,
+            last: at,
+            reasons: [NO_REASON; 3],
+            ..Record::default()
+        }
     }
 
     /// Hash of the key; 0 marks a free record.
@@ -139,7 +148,11 @@ impl Record {
 
     /// Requests that the present behaviour stands on: all of them, or those of the window after a ban.
     pub fn evidence(&self) -> u32 {
-        if self.bans == 0 { self.requests } else { u32::from(self.counters.requests) }
+        if self.bans == 0 {
+            self.requests
+        } else {
+            u32::from(self.counters.requests)
+        }
     }
 
     /// Learns a request. `at` may run backwards; the interval is then 0.

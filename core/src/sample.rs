@@ -91,7 +91,11 @@ impl Sample {
     /// The line, without its newline.
     pub fn to_line(&self) -> Result<Vec<u8>, SampleError> {
         let line = serde_json::to_vec(self)?;
-        if line.len() > MAX_LINE { Err(SampleError::TooLong(line.len())) } else { Ok(line) }
+        if line.len() > MAX_LINE {
+            Err(SampleError::TooLong(line.len()))
+        } else {
+            Ok(line)
+        }
     }
 
     /// The features as an array; `None` when their number is wrong.
@@ -102,7 +106,9 @@ impl Sample {
 
 /// Names of reasons given as schema indices; 255 and what is out of range fall away.
 pub fn reason_names(reasons: [u8; 3]) -> impl Iterator<Item = &'static str> {
-    reasons.into_iter().filter_map(|index| FEATURES.get(usize::from(index)).map(|feature| feature.name))
+    reasons
+        .into_iter()
+        .filter_map(|index| FEATURES.get(usize::from(index)).map(|feature| feature.name))
 }
 
 #[cfg(test)]
@@ -151,7 +157,9 @@ mod tests {
         fn check(change: impl Fn(&mut Sample), message: &str) {
             let mut changed = sample("/", 0.5);
             change(&mut changed);
-            let error = Sample::parse(&serde_json::to_vec(&changed).unwrap()).unwrap_err().to_string();
+            let error = Sample::parse(&serde_json::to_vec(&changed).unwrap())
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(message), "{error}");
         }
         check(|sample| sample.version = 2, "version 2 is not understood");

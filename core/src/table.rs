@@ -44,7 +44,9 @@ pub enum Admission {
 impl Set {
     /// The way that holds this key's record.
     pub fn find(&self, hash: u64) -> Option<usize> {
-        self.records.iter().position(|record| record.key_hash == hash && hash != 0)
+        self.records
+            .iter()
+            .position(|record| record.key_hash == hash && hash != 0)
     }
 
     /// The way that [`Set::admit`] would use: the key's own, else a free one, else the one idle longest,
@@ -59,7 +61,8 @@ impl Set {
             _ => (2, record.last),
         };
         let ways = self.records.iter().enumerate();
-        ways.min_by_key(|(_, record)| order(record)).map_or(0, |(way, _)| way)
+        ways.min_by_key(|(_, record)| order(record))
+            .map_or(0, |(way, _)| way)
     }
 
     /// Finds the key's record or makes one. `at` is in unix seconds.
@@ -71,7 +74,14 @@ impl Set {
         let record = self.record_mut(way);
         let lost = record.key_hash != 0 && at.saturating_sub(record.last) < IDLE_SECONDS;
         *record = Record::fresh(hash, at);
-        (way, if lost { Admission::Evicted } else { Admission::Fresh })
+        (
+            way,
+            if lost {
+                Admission::Evicted
+            } else {
+                Admission::Fresh
+            },
+        )
     }
 
     /// The record of a way; ways are counted modulo [`WAYS`].
@@ -125,16 +135,25 @@ impl Geometry {
         let each = size_of::<Set>() + LOCK_BYTES;
         let sets = bytes.saturating_sub(fixed) / each;
         match u32::try_from(sets).unwrap_or(u32::MAX) {
-            0 => Err(GeometryError::TooSmall { bytes, least: fixed + each }),
+            0 => Err(GeometryError::TooSmall {
+                bytes,
+                least: fixed + each,
+            }),
             sets => Ok(Geometry { sets, sketch_width }),
         }
     }
 
     /// A table for about this many clients. An eighth more, so that few sets overflow before it is full.
     pub fn for_clients(clients: usize) -> Geometry {
-        let sets = clients.saturating_add(clients / 8).div_ceil(WAYS).clamp(1, u32::MAX as usize);
+        let sets = clients
+            .saturating_add(clients / 8)
+            .div_ceil(WAYS)
+            .clamp(1, u32::MAX as usize);
         let bytes = sets.saturating_mul(size_of::<Set>() + LOCK_BYTES);
-        Geometry { sets: sets as u32, sketch_width: width_for(bytes) }
+        Geometry {
+            sets: sets as u32,
+            sketch_width: width_for(bytes),
+        }
     }
 
     /// Clients that it holds.
@@ -150,7 +169,9 @@ impl Geometry {
 
 fn width_for(bytes: usize) -> u32 {
     let width = bytes / SKETCH_PART / cell_bytes(1);
-    let width = u32::try_from(width).unwrap_or(u32::MAX).clamp(SKETCH_WIDTHS.0, SKETCH_WIDTHS.1);
+    let width = u32::try_from(width)
+        .unwrap_or(u32::MAX)
+        .clamp(SKETCH_WIDTHS.0, SKETCH_WIDTHS.1);
     // A power of two: the same sketch for nearly the same size, so scores hardly depend on it.
     1 << width.ilog2()
 }
@@ -172,7 +193,11 @@ mod tests {
         #[track_caller]
         fn check(bytes: usize, expected: Option<(u32, u32)>) {
             let geometry = Geometry::for_bytes(bytes).ok();
-            assert_eq!(geometry.map(|geometry| (geometry.sets, geometry.sketch_width)), expected, "{bytes}");
+            assert_eq!(
+                geometry.map(|geometry| (geometry.sets, geometry.sketch_width)),
+                expected,
+                "{bytes}"
+            );
             if let Some(geometry) = geometry {
                 let sets = geometry.sets as usize * (size_of::<Set>() + LOCK_BYTES);
                 assert!(HEADER_BYTES + cell_bytes(geometry.sketch_width) + sets <= bytes);
@@ -199,8 +224,16 @@ mod tests {
         for hash in 200..206 {
             set.admit(hash, 60);
         }
-        assert_eq!(set.find(1), Some(0), "a banned record stays while there are others");
-        assert_eq!(set.admit(300, 50 + IDLE_SECONDS).1, Admission::Fresh, "an idle record is no loss");
+        assert_eq!(
+            set.find(1),
+            Some(0),
+            "a banned record stays while there are others"
+        );
+        assert_eq!(
+            set.admit(300, 50 + IDLE_SECONDS).1,
+            Admission::Fresh,
+            "an idle record is no loss"
+        );
         assert_eq!(set.admit(301, 5000).0, 0, "an expired ban protects no more");
     }
 

@@ -105,9 +105,14 @@ fn without_authority(target: &[u8]) -> &[u8] {
     if target.first() == Some(&b'/') {
         return target;
     }
-    let Some(colon) = memchr(b':', target).filter(|&at| target[at..].starts_with(b"://")) else { return target };
+    let Some(colon) = memchr(b':', target).filter(|&at| target[at..].starts_with(b"://")) else {
+        return target;
+    };
     let authority = &target[colon + 3..];
-    match authority.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')) {
+    match authority
+        .iter()
+        .position(|byte| matches!(byte, b'/' | b'?' | b'#'))
+    {
         Some(at) => &authority[at..],
         None => b"/",
     }
@@ -119,7 +124,10 @@ fn split(target: &[u8]) -> (&[u8], &[u8]) {
         Some(at) => (&target[..at], &target[at + 1..]),
         None => (target, &b""[..]),
     };
-    (&path[..path.len().min(MAX_HASHED)], &query[..query.len().min(MAX_HASHED)])
+    (
+        &path[..path.len().min(MAX_HASHED)],
+        &query[..query.len().min(MAX_HASHED)],
+    )
 }
 
 struct PathDigest {
@@ -162,7 +170,10 @@ fn digest_path(seed: Seed, path: &[u8]) -> PathDigest {
         at += 1;
     }
     hasher.write(&path[run..]);
-    PathDigest { hash: hasher.finish(), depth: depth.min(MAX_DEPTH) }
+    PathDigest {
+        hash: hasher.finish(),
+        depth: depth.min(MAX_DEPTH),
+    }
 }
 
 /// `None` when nothing that counts is in the query.
@@ -188,7 +199,10 @@ fn write_decoded(hasher: &mut impl Hasher, text: &[u8]) {
     let mut rest = text;
     while let Some(at) = memchr(b'%', rest) {
         hasher.write(&rest[..at]);
-        match rest.get(at + 1..at + 3).and_then(|digits| unescape(digits[0], digits[1])) {
+        match rest
+            .get(at + 1..at + 3)
+            .and_then(|digits| unescape(digits[0], digits[1]))
+        {
             Some(byte) => {
                 write_normal(hasher, byte);
                 rest = &rest[at + 3..];
@@ -207,7 +221,11 @@ fn write_normal(hasher: &mut impl Hasher, byte: u8) {
         hasher.write(&[byte]);
     } else {
         const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-        hasher.write(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        hasher.write(&[
+            b'%',
+            DIGITS[usize::from(byte >> 4)],
+            DIGITS[usize::from(byte & 15)],
+        ]);
     }
 }
 
@@ -230,15 +248,42 @@ fn is_tracking(parameter: &[u8]) -> bool {
 
 /// File endings that a page pulls in by itself: scripts, styles, pictures, fonts, media.
 const ASSETS: [&[u8]; 28] = [
-    b"css", b"js", b"mjs", b"map", b"png", b"jpg", b"jpeg", b"gif", b"webp", b"avif", b"svg", b"ico", b"bmp",
-    b"woff", b"woff2", b"ttf", b"otf", b"eot", b"mp4", b"webm", b"mp3", b"ogg", b"wav", b"m4a", b"swf", b"wasm",
-    b"cur", b"webmanifest",
+    b"css",
+    b"js",
+    b"mjs",
+    b"map",
+    b"png",
+    b"jpg",
+    b"jpeg",
+    b"gif",
+    b"webp",
+    b"avif",
+    b"svg",
+    b"ico",
+    b"bmp",
+    b"woff",
+    b"woff2",
+    b"ttf",
+    b"otf",
+    b"eot",
+    b"mp4",
+    b"webm",
+    b"mp3",
+    b"ogg",
+    b"wav",
+    b"m4a",
+    b"swf",
+    b"wasm",
+    b"cur",
+    b"webmanifest",
 ];
 const LONGEST_ASSET: usize = 11;
 
 fn is_asset(path: &[u8]) -> bool {
     let tail = &path[path.len().saturating_sub(LONGEST_ASSET + 1)..];
-    let Some(dot) = tail.iter().rposition(|&byte| byte == b'.') else { return false };
+    let Some(dot) = tail.iter().rposition(|&byte| byte == b'.') else {
+        return false;
+    };
     let ending = &tail[dot + 1..];
     ASSETS.iter().any(|asset| asset.eq_ignore_ascii_case(ending))
 }
@@ -302,10 +347,18 @@ mod tests {
     #[test]
     fn referer_tags_are_those_of_the_page() {
         let page = visit("/catalogue/shoes?page=2");
-        let next = Visit::new(Seed::FIXED, Method::Get, b"/x", Some(b"https://shop.example/catalogue/shoes?page=1"));
+        let next = Visit::new(
+            Seed::FIXED,
+            Method::Get,
+            b"/x",
+            Some(b"https://shop.example/catalogue/shoes?page=1"),
+        );
         assert_eq!(next.referer, Referer::Page(tag(page.path)));
         for missing in [None, Some(&b""[..]), Some(b"-")] {
-            assert_eq!(Visit::new(Seed::FIXED, Method::Get, b"/", missing).referer, Referer::Missing);
+            assert_eq!(
+                Visit::new(Seed::FIXED, Method::Get, b"/", missing).referer,
+                Referer::Missing
+            );
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use sekisho_core::checkpoint::{self, Arrival, Policy, Standing, Verdict};
 use sekisho_core::feature::Features;
 use sekisho_core::key::key_hash;
-use sekisho_core::record::NO_REASON;
+use sekisho_core::record::Record;
 use sekisho_core::sketch::popularity::Rating;
 use sekisho_core::table::{Admission, set_index};
 use sekisho_core::url::{Method, Visit};
@@ -173,17 +173,22 @@ impl Case<'_> {
         };
         Counters::add(&counters.scores);
         let score = self.scorer.score(&features);
-        let flagged = score >= self.policy.suspect;
-        let reasons = if flagged {
-            self.scorer.reasons(&features)
-        } else {
-            [NO_REASON; 3]
-        };
+        let settle = |record: &mut Record| checkpoint::settle(record, self.at, score, &self.policy);
+        let mut standing = self.with_record(index, settle)?;
+        if standing.unexplained {
+            standing.reasons = self.scorer.reasons(&features);
+            self.with_record(index, |record| checkpoint::explain(record, standing.reasons));
+        }
+        let flagged = standing.verdict != Verdict::Passed;
+        Some((standing, flagged.then_some(features)))
+    }
+
+    /// Changes the client's record under its lock; `None` when the lock or the record is not to be had.
+    fn with_record<T>(&self, index: u32, change: impl FnOnce(&mut Record) -> T) -> Option<T> {
         let mut set = self.zone.lock(index)?;
         let way = set.find(self.hash)?;
         set.announce(way);
-        let standing = checkpoint::settle(set.record_mut(way), self.at, score, reasons, &self.policy);
-        Some((standing, flagged.then_some(features)))
+        Some(change(set.record_mut(way)))
     }
 
     fn observe(&self, set: &mut LockedSet<'_>, visit: &Visit, rating: Rating) -> Arrival {

@@ -10,7 +10,6 @@ use sekisho_core::checkpoint::{self, Arrival, Policy, Standing};
 use sekisho_core::key::{Seed, client_key, key_hash};
 use sekisho_core::logline::{Entry, Format};
 use sekisho_core::model::{Limits, Model, top_reasons};
-use sekisho_core::record::NO_REASON;
 use sekisho_core::sketch::popularity::{Popularity, PopularityState};
 use sekisho_core::table::{Geometry, Set, set_index};
 use sekisho_core::url::{Method, Visit};
@@ -159,13 +158,12 @@ impl Core {
             Arrival::Settled(standing) => standing,
             Arrival::Score(features) => {
                 let score = self.model.score(&features);
-                let flagged = score >= self.policy.suspect;
-                let reasons = if flagged {
-                    top_reasons(&self.model, &features)
-                } else {
-                    [NO_REASON; 3]
-                };
-                checkpoint::settle(record, entry.at, score, reasons, &self.policy)
+                let mut standing = checkpoint::settle(record, entry.at, score, &self.policy);
+                if standing.unexplained {
+                    standing.reasons = top_reasons(&self.model, &features);
+                    checkpoint::explain(record, standing.reasons);
+                }
+                standing
             }
         };
         checkpoint::depart(record, status, bytes);

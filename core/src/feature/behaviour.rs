@@ -28,7 +28,10 @@ pub(super) fn distinct_path_ratio(record: &Record) -> f32 {
 /// Distinct URLs since the record began (HyperLogLog) / requests; 0 to 1. Tells a crawler that comes back to
 /// the same pages from one that only goes on.
 pub(super) fn lifetime_url_ratio(record: &Record) -> f32 {
-    share(registers::estimate(&record.url_registers), record.evidence() as f32)
+    share(
+        registers::estimate(&record.url_registers),
+        record.evidence() as f32,
+    )
 }
 
 /// Requests for long-tail URLs / requests rated, in the window; 0 to 1. Rated against the zone's finished
@@ -40,13 +43,19 @@ pub(super) fn long_tail_share(record: &Record) -> f32 {
 /// Assets / pages, in the window, 0 to 64: browsers pull in scripts, styles and pictures.
 pub(super) fn assets_per_page(record: &Record) -> f32 {
     let counters = &record.counters;
-    share(counters.requests.saturating_sub(counters.pages), counters.pages.max(1))
+    share(
+        counters.requests.saturating_sub(counters.pages),
+        counters.pages.max(1),
+    )
 }
 
 /// Assets / requests, in the window; 0 to 1.
 pub(super) fn asset_share(record: &Record) -> f32 {
     let counters = &record.counters;
-    share(counters.requests.saturating_sub(counters.pages), counters.requests)
+    share(
+        counters.requests.saturating_sub(counters.pages),
+        counters.requests,
+    )
 }
 
 /// Requests without a referer / requests, in the window; 0 to 1.

@@ -48,7 +48,11 @@ impl Pace {
         }
         apart.sort_unstable();
         let rank = self.length.div_ceil(2).max(1) - 1;
-        if self.length == 0 { 0 } else { apart[rank.min(RING - 1)] }
+        if self.length == 0 {
+            0
+        } else {
+            apart[rank.min(RING - 1)]
+        }
     }
 }
 
@@ -104,12 +108,20 @@ pub(super) fn page_interval_spread(pace: &Pace) -> f32 {
 /// and of 1 - MAD / median, as RITA (Active Countermeasures) scores timestamps. An honest NTP client scores
 /// .986: never a reason by itself.
 pub(super) fn beacon_score(pace: &Pace) -> f32 {
-    let (low, median, high) = (pace.quartile(1) as f32, pace.quartile(2) as f32, pace.quartile(3) as f32);
+    let (low, median, high) = (
+        pace.quartile(1) as f32,
+        pace.quartile(2) as f32,
+        pace.quartile(3) as f32,
+    );
     if pace.length < LEAST_INTERVALS || median < SHORTEST_PERIOD as f32 {
         return 0.0;
     }
     // No spread at all has no skew.
-    let bowley = if high > low { (low + high - 2.0 * median) / (high - low) } else { 0.0 };
+    let bowley = if high > low {
+        (low + high - 2.0 * median) / (high - low)
+    } else {
+        0.0
+    };
     let deviation = (pace.median_deviation() as f32 / median).min(1.0);
     ((1.0 - bowley.abs()) + (1.0 - deviation)) / 2.0
 }
@@ -134,7 +146,9 @@ pub(super) fn phase_coherence(pace: &Pace) -> f32 {
         }
         libm::sqrtf(real * real + imaginary * imaginary) / pace.length as f32
     };
-    coherence(median).max(coherence(median / 2)).max(coherence(median * 2))
+    coherence(median)
+        .max(coherence(median / 2))
+        .max(coherence(median * 2))
 }
 
 /// Steps of a full turn.

@@ -7,7 +7,9 @@
 /// Sets the bit of `hash`; true when it was clear before.
 pub fn insert(bits: &mut [u8], hash: u64) -> bool {
     let place = ((u128::from(hash) * (bits.len() as u128 * 8)) >> 64) as usize;
-    let Some(byte) = bits.get_mut(place / 8) else { return false };
+    let Some(byte) = bits.get_mut(place / 8) else {
+        return false;
+    };
     let mask = 1 << (place % 8);
     let fresh = *byte & mask == 0;
     *byte |= mask;

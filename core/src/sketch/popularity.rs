@@ -60,12 +60,18 @@ impl<'a> Popularity<'a> {
 
     /// Lays the sketch over `cells`; their number decides its width.
     pub fn new(state: &'a PopularityState, cells: &'a [AtomicU16]) -> Popularity<'a> {
-        Popularity { state, cells, width: (cells.len() / (ROWS * 2)) as u32 }
+        Popularity {
+            state,
+            cells,
+            width: (cells.len() / (ROWS * 2)) as u32,
+        }
     }
 
     /// Visits that the running epoch still takes; at least 1.
     pub fn room(&self) -> u32 {
-        self.length().saturating_sub(self.state.running.load(Relaxed)).max(1)
+        self.length()
+            .saturating_sub(self.state.running.load(Relaxed))
+            .max(1)
     }
 
     /// Rates a URL, adds it, and counts the visit.
@@ -80,8 +86,11 @@ impl<'a> Popularity<'a> {
     pub fn rate_and_add(&self, url: u64) -> Rating {
         let half = self.cells.len() / 2;
         let (low, high) = self.cells.split_at(half);
-        let (running, finished) =
-            if self.state.epoch.load(Relaxed) & 1 == 0 { (low, high) } else { (high, low) };
+        let (running, finished) = if self.state.epoch.load(Relaxed) & 1 == 0 {
+            (low, high)
+        } else {
+            (high, low)
+        };
         let total = self.state.finished.load(Relaxed);
         let mut estimate = u32::from(u16::MAX);
         for row in 0..ROWS {
@@ -111,7 +120,11 @@ impl<'a> Popularity<'a> {
         }
         let epoch = self.state.epoch.load(Relaxed);
         let half = self.cells.len() / 2;
-        let retired = if epoch & 1 == 0 { self.cells.get(half..) } else { self.cells.get(..half) };
+        let retired = if epoch & 1 == 0 {
+            self.cells.get(half..)
+        } else {
+            self.cells.get(..half)
+        };
         for cell in retired.unwrap_or_default() {
             cell.store(0, Relaxed);
         }
@@ -124,7 +137,9 @@ impl<'a> Popularity<'a> {
     /// cell of 16 bits from overflowing.
     fn length(&self) -> u32 {
         let doublings = self.state.epoch.load(Relaxed).min(7);
-        (FIRST_EPOCH << doublings).min((self.width * 2).min(LONGEST_EPOCH)).max(1)
+        (FIRST_EPOCH << doublings)
+            .min((self.width * 2).min(LONGEST_EPOCH))
+            .max(1)
     }
 
     fn place(&self, url: u64, row: usize) -> usize {
@@ -159,7 +174,10 @@ mod tests {
         let (state, cells) = memory();
         let sketch = Popularity::new(&state, &cells);
         for visit in 0..FIRST_EPOCH {
-            assert_eq!(sketch.visit(url(if visit % 4 == 0 { 0 } else { visit })), Rating::Unrated);
+            assert_eq!(
+                sketch.visit(url(if visit % 4 == 0 { 0 } else { visit })),
+                Rating::Unrated
+            );
         }
         assert_eq!(sketch.visit(url(0)), Rating::Popular);
         assert_eq!(sketch.visit(url(1_000_000)), Rating::LongTail);
@@ -169,9 +187,13 @@ mod tests {
     fn an_old_epoch_is_forgotten() {
         let (state, cells) = memory();
         let sketch = Popularity::new(&state, &cells);
-        (0..FIRST_EPOCH).for_each(|_| { sketch.visit(url(0)); });
+        (0..FIRST_EPOCH).for_each(|_| {
+            sketch.visit(url(0));
+        });
         assert_eq!(sketch.visit(url(0)), Rating::Popular);
-        (0..4 * FIRST_EPOCH).for_each(|visit| { sketch.visit(url(visit + 1)); });
+        (0..4 * FIRST_EPOCH).for_each(|visit| {
+            sketch.visit(url(visit + 1));
+        });
         assert_eq!(sketch.visit(url(0)), Rating::LongTail);
     }
 

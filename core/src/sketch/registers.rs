@@ -16,7 +16,9 @@ pub fn insert(registers: &mut [u8; BYTES], hash: u64) {
     let register = (hash >> 58) as usize;
     let rank = ((hash << 6).leading_zeros() + 1).min(MAX_RANK) as u8;
     let shift = (register % 2) * 4;
-    let Some(byte) = registers.get_mut(register / 2) else { return };
+    let Some(byte) = registers.get_mut(register / 2) else {
+        return;
+    };
     if (*byte >> shift) & 15 < rank {
         *byte = (*byte & !(15 << shift)) | rank << shift;
     }
@@ -31,7 +33,11 @@ pub fn estimate(registers: &[u8; BYTES]) -> f32 {
     }
     let registers = REGISTERS as f32;
     let raw = ALPHA * registers * registers / sum;
-    if raw <= 2.5 * registers && zeros > 0 { registers * libm::logf(registers / zeros as f32) } else { raw }
+    if raw <= 2.5 * registers && zeros > 0 {
+        registers * libm::logf(registers / zeros as f32)
+    } else {
+        raw
+    }
 }
 
 #[cfg(test)]

@@ -65,8 +65,8 @@ fn drive(lines: &[String], model: &Model, sets: &mut [Set], popularity: &Popular
         let record = set.record_mut(way);
         if let Arrival::Score(features) = checkpoint::arrive(record, entry.at, &visit, rating, &policy) {
             let score = model.score(&features);
-            let reasons = top_reasons(model, &features);
-            let standing = checkpoint::settle(record, entry.at, score, reasons, &policy);
+            let standing = checkpoint::settle(record, entry.at, score, &policy);
+            checkpoint::explain(record, top_reasons(model, &features));
             seen.scores += 1;
             seen.flagged += u32::from(standing.flagged_at.is_some());
         }

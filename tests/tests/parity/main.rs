@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 use flate2::read::MultiGzDecoder;
 use lines::{REQUEST_LINES, invented_lines};
+use sekisho_core::checkpoint::DEFAULT_MIN_REQUESTS;
 use sekisho_tests::nginx::{Module, Nginx, Site};
 use sekisho_tests::source::root;
 use serde_json::Value;
@@ -30,7 +31,7 @@ struct Account {
     requests: u64,
     /// Bits of the last score.
     last: Option<u32>,
-    /// Bits of the highest score.
+    /// Bits of the highest score in force since it could be judged, or until then.
     peak: Option<u32>,
     /// Number of the first request that was suspect or worse.
     flagged_at: Option<u64>,
@@ -190,9 +191,12 @@ fn live(decisions: &str) -> Accounts {
         account.requests += 1;
         if let Ok(score) = score.parse::<f32>() {
             account.last = Some(score.to_bits());
+            // What a client scored before it could be judged counts only until then.
+            let before = account
+                .peak
+                .filter(|_| account.requests != u64::from(DEFAULT_MIN_REQUESTS));
             account.peak = Some(
-                account
-                    .peak
+                before
                     .map_or(score, |peak| f32::from_bits(peak).max(score))
                     .to_bits(),
             );

@@ -84,10 +84,20 @@ impl UserAgents {
             .into_iter()
             .map(|crawler| crawler.pattern)
             // Names, not patterns: "LCC" must not find the SLCC2 of old Windows browsers.
-            .chain(named.keys().map(|name| format!(r"(^|[^A-Za-z0-9]){}([^A-Za-z0-9]|$)", regex::escape(name))))
+            .chain(
+                named
+                    .keys()
+                    .map(|name| format!(r"(^|[^A-Za-z0-9]){}([^A-Za-z0-9]|$)", regex::escape(name))),
+            )
             .chain(TOOLS.map(str::to_owned));
-        let patterns = RegexSetBuilder::new(patterns).unicode(false).size_limit(256 << 20).build()?;
-        Ok(UserAgents { patterns, seen: LruCache::new(REMEMBERED) })
+        let patterns = RegexSetBuilder::new(patterns)
+            .unicode(false)
+            .size_limit(256 << 20)
+            .build()?;
+        Ok(UserAgents {
+            patterns,
+            seen: LruCache::new(REMEMBERED),
+        })
     }
 
     /// What this user agent says of itself.
@@ -148,7 +158,11 @@ impl Signs {
     /// Notes one request.
     pub fn note(&mut self, agent: Agent, user_agent: u64, target: &[u8], has_referer: bool) {
         let user_agent = user_agent.max(1);
-        if let Some(place) = self.agents.iter_mut().find(|place| **place == 0 || **place == user_agent) {
+        if let Some(place) = self
+            .agents
+            .iter_mut()
+            .find(|place| **place == 0 || **place == user_agent)
+        {
             *place = user_agent;
         }
         match agent {
@@ -206,13 +220,28 @@ mod tests {
             };
             assert_eq!(found, expected, "{user_agent}");
         };
-        check("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "crawler");
-        check("Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; GPTBot/1.2; +https://openai.com/gptbot)", "crawler");
+        check(
+            "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+            "crawler",
+        );
+        check(
+            "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; GPTBot/1.2; +https://openai.com/gptbot)",
+            "crawler",
+        );
         check("curl/8.5.0", "crawler");
         check("python-requests/2.31", "crawler");
-        check("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", "browser");
-        check("Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; Trident/4.0)", "browser");
-        check("Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; SLCC2; Media Center PC 6.0; Trident/4.0)", "browser");
+        check(
+            "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+            "browser",
+        );
+        check(
+            "Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; Trident/4.0)",
+            "browser",
+        );
+        check(
+            "Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; SLCC2; Media Center PC 6.0; Trident/4.0)",
+            "browser",
+        );
         check("", "unknown");
         check("x", "unknown");
     }
@@ -228,8 +257,22 @@ mod tests {
             assert_eq!(signs.label(), expected, "{requests:?}");
         }
         let (browser, crawler) = (Agent::Browser, Agent::Crawler(7));
-        check(&[(browser, "/", false), (browser, "/a.js?v=1", true), (browser, "/b.PNG", true)], Some(Label::Human));
-        check(&[(browser, "/", false), (browser, "/a.js", false), (browser, "/b.png", false)], None);
+        check(
+            &[
+                (browser, "/", false),
+                (browser, "/a.js?v=1", true),
+                (browser, "/b.PNG", true),
+            ],
+            Some(Label::Human),
+        );
+        check(
+            &[
+                (browser, "/", false),
+                (browser, "/a.js", false),
+                (browser, "/b.png", false),
+            ],
+            None,
+        );
         check(&[(browser, "/", true), (browser, "/a.js", true)], None);
         check(&[(crawler, "/", false)], Some(Label::Crawler(7)));
         check(&[(crawler, "/", false), (browser, "/", false)], None);

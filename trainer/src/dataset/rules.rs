@@ -47,7 +47,11 @@ pub struct Rules {
 impl Rules {
     /// Takes the client's request number `requests`, from 1.
     pub fn note(&mut self, entry: &Entry<'_>, requests: u32) {
-        let elapsed = if requests == 1 { 0.0 } else { f64::from(entry.at.saturating_sub(self.last)) };
+        let elapsed = if requests == 1 {
+            0.0
+        } else {
+            f64::from(entry.at.saturating_sub(self.last))
+        };
         self.last = self.last.max(entry.at);
         self.limit_req(elapsed, requests);
         self.distinct_pages(elapsed, entry, requests);
@@ -60,7 +64,11 @@ impl Rules {
 
     /// As `ngx_http_limit_req_lookup` counts: a refused request does not add to the excess.
     fn limit_req(&mut self, elapsed: f64, requests: u32) {
-        let excess = if requests == 1 { 0.0 } else { (self.excess - RATE * elapsed + 1.0).max(0.0) };
+        let excess = if requests == 1 {
+            0.0
+        } else {
+            (self.excess - RATE * elapsed + 1.0).max(0.0)
+        };
         if excess > BURST {
             self.stopped[0].get_or_insert(requests);
         } else {
@@ -74,7 +82,11 @@ impl Rules {
             self.level = 0.0;
             self.pages.clear();
         }
-        let path = entry.target.split(|&byte| byte == b'?').next().unwrap_or_default();
+        let path = entry
+            .target
+            .split(|&byte| byte == b'?')
+            .next()
+            .unwrap_or_default();
         let page = matches!(entry.method, Method::Get | Method::Head) && !super::labels::is_asset(path);
         if !page || self.stopped[1].is_some() || !self.pages.insert(path.into()) {
             return;

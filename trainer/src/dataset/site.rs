@@ -87,13 +87,25 @@ pub fn read_site(path: &Path, agents: &mut UserAgents, counts: &[u32]) -> Result
     });
     let Ok(troubles) = troubles;
     if let Some(trouble) = troubles.into_iter().next() {
-        return Err(SiteError::Broken { name: trouble.name, line: trouble.lines, reason: trouble.reason });
+        return Err(SiteError::Broken {
+            name: trouble.name,
+            line: trouble.lines,
+            reason: trouble.reason,
+        });
     }
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let name = name.split('.').next().unwrap_or_default().to_owned();
     let (clients, left_out) = extractor.finish();
     if left_out > 0 {
         return Err(SiteError::TooMany { name, left_out });
     }
-    Ok(Site { name, clients, lines, unparsable })
+    Ok(Site {
+        name,
+        clients,
+        lines,
+        unparsable,
+    })
 }

@@ -70,7 +70,15 @@ impl<'a> Extractor<'a> {
         let mut cells = Vec::new();
         cells.resize_with(Geometry::for_clients(ZONE_CLIENTS).cells(), AtomicU16::default);
         let state = PopularityState::default();
-        Extractor { agents, counts, state, cells, clients: HashMap::new(), followed: Vec::new(), left_out: 0 }
+        Extractor {
+            agents,
+            counts,
+            state,
+            cells,
+            clients: HashMap::new(),
+            followed: Vec::new(),
+            left_out: 0,
+        }
     }
 
     /// Takes one log line, in the log's order.
@@ -81,17 +89,31 @@ impl<'a> Extractor<'a> {
         let Some(index) = self.follow(entry) else { return };
         let followed = &mut self.followed[index];
         let agent = self.agents.class(&entry.user_agent);
-        followed.signs.note(agent, key_hash(Seed::FIXED, &entry.user_agent), &entry.target, entry.referer.is_some());
+        followed.signs.note(
+            agent,
+            key_hash(Seed::FIXED, &entry.user_agent),
+            &entry.target,
+            entry.referer.is_some(),
+        );
         let visit = Visit::new(Seed::FIXED, entry.method, &entry.target, entry.referer.as_deref());
         let rating = Popularity::new(&self.state, &self.cells).visit(visit.url());
         // No score is ever settled, so nobody is banned: training sees what clients did of their own accord.
-        arrive(&mut followed.record, entry.at, &visit, rating, &Policy::new(f32::MAX, f32::MAX));
+        arrive(
+            &mut followed.record,
+            entry.at,
+            &visit,
+            rating,
+            &Policy::new(f32::MAX, f32::MAX),
+        );
         depart(&mut followed.record, entry.status, entry.bytes);
         followed.client.requests += 1;
         let requests = followed.client.requests;
         followed.rules.note(entry, requests);
         if self.counts.contains(&requests) {
-            followed.client.rows.push(Row { requests, features: followed.record.features() });
+            followed.client.rows.push(Row {
+                requests,
+                features: followed.record.features(),
+            });
         }
     }
 
@@ -103,9 +125,16 @@ impl<'a> Extractor<'a> {
             client.label = followed.signs.label();
             client.renders = followed.signs.renders();
             client.stopped_at = followed.rules.stopped_at();
-            if client.rows.last().is_none_or(|row| row.requests != client.requests) {
+            if client
+                .rows
+                .last()
+                .is_none_or(|row| row.requests != client.requests)
+            {
                 let features = followed.record.features();
-                client.rows.push(Row { requests: client.requests, features });
+                client.rows.push(Row {
+                    requests: client.requests,
+                    features,
+                });
             }
             client
         });
@@ -123,9 +152,21 @@ impl<'a> Extractor<'a> {
         }
         let name = String::from_utf8_lossy(entry.client);
         let record = Record::fresh(key_hash(Seed::FIXED, client_key(&name).as_bytes()), entry.at);
-        let client = Client { name: name.into(), label: None, renders: false, requests: 0, stopped_at: [None; 2], rows: Vec::new() };
+        let client = Client {
+            name: name.into(),
+            label: None,
+            renders: false,
+            requests: 0,
+            stopped_at: [None; 2],
+            rows: Vec::new(),
+        };
         self.clients.insert(entry.client.into(), index);
-        self.followed.push(Followed { record, signs: Signs::default(), rules: Rules::default(), client });
+        self.followed.push(Followed {
+            record,
+            signs: Signs::default(),
+            rules: Rules::default(),
+            client,
+        });
         Some(index)
     }
 }

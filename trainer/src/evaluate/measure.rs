@@ -83,7 +83,10 @@ pub(super) fn of_scores(site: &Site, scores: &Scores) -> Option<Measured> {
 
 /// Measures a rule over clients of at least 10 requests, and over those that made so many.
 pub(super) fn of_rule(site: &Site, rule: Rule) -> RuleMeasured {
-    let index = Rule::ALL.iter().position(|other| *other == rule).unwrap_or_default();
+    let index = Rule::ALL
+        .iter()
+        .position(|other| *other == rule)
+        .unwrap_or_default();
     let share = |human: bool, least: u32, within: u32| {
         let labelled = site.clients.iter().filter(|client| client.requests >= least);
         let of_class: Vec<&Client> = labelled
@@ -110,7 +113,11 @@ pub(super) fn of_rule(site: &Site, rule: Rule) -> RuleMeasured {
 fn split(scores: impl Iterator<Item = (Label, f64)>) -> (Vec<f64>, Vec<f64>) {
     let (mut crawlers, mut humans) = (Vec::new(), Vec::new());
     for (label, score) in scores {
-        if label == Label::Human { humans.push(score) } else { crawlers.push(score) }
+        if label == Label::Human {
+            humans.push(score)
+        } else {
+            crawlers.push(score)
+        }
     }
     (crawlers, humans)
 }
@@ -163,7 +170,11 @@ mod tests {
     fn recall_keeps_to_the_rate() {
         let humans: Vec<f64> = (0..200).map(|rank| f64::from(rank) / 200.0).collect();
         assert_eq!(recall(&[0.991, 0.98, 1.0], &humans, 0.01), Some(2.0 / 3.0));
-        assert_eq!(recall(&[0.991, 0.999], &humans, 0.001), Some(0.5), "200 humans: none may be over");
+        assert_eq!(
+            recall(&[0.991, 0.999], &humans, 0.001),
+            Some(0.5),
+            "200 humans: none may be over"
+        );
         assert_eq!(recall(&[0.9], &[], 0.01), None);
     }
 }

@@ -145,38 +145,58 @@ fn evaluate(shipped: &[Site], extra: &[Site], unseen: &[Site]) -> Result<Evaluat
     let known: Vec<&Site> = shipped.iter().chain(extra).collect();
     let settings = Settings::default();
     let has_both = |site: &&Site| site.labelled().0 > 0 && site.labelled().1 > 0;
-    let mut evaluation =
-        Evaluation { leave_one_site_out: Vec::new(), within_site: Vec::new(), unseen: Vec::new() };
+    let mut evaluation = Evaluation {
+        leave_one_site_out: Vec::new(),
+        within_site: Vec::new(),
+        unseen: Vec::new(),
+    };
     for site in known.iter().copied().filter(has_both) {
-        let others: Vec<&Site> = known.iter().copied().filter(|other| !std::ptr::eq(*other, site)).collect();
-        evaluation.leave_one_site_out.push(judged(site, |all| split::by_others(site, &others, settings, all))?);
-        evaluation.within_site.push(judged(site, |all| split::by_families(site, settings, all))?);
+        let others: Vec<&Site> = known
+            .iter()
+            .copied()
+            .filter(|other| !std::ptr::eq(*other, site))
+            .collect();
+        evaluation.leave_one_site_out.push(judged(site, |all| {
+            split::by_others(site, &others, settings, all)
+        })?);
+        evaluation
+            .within_site
+            .push(judged(site, |all| split::by_families(site, settings, all))?);
     }
     let shipped: Vec<&Site> = shipped.iter().collect();
     for site in extra.iter().chain(unseen) {
-        evaluation.unseen.push(judged(site, |all| split::by_others(site, &shipped, settings, all))?);
+        evaluation.unseen.push(judged(site, |all| {
+            split::by_others(site, &shipped, settings, all)
+        })?);
     }
     Ok(evaluation)
 }
 
-fn judged(
-    site: &Site,
-    scores: impl Fn(bool) -> Result<split::Scores, FitError>,
-) -> Result<Judged, FitError> {
+fn judged(site: &Site, scores: impl Fn(bool) -> Result<split::Scores, FitError>) -> Result<Judged, FitError> {
     let (crawlers, humans) = site.labelled();
     Ok(Judged {
         site: site.name.clone(),
         crawlers,
         humans,
-        rendering: site.clients.iter().filter(|client| client.renders && client.label.is_some()).count(),
+        rendering: site
+            .clients
+            .iter()
+            .filter(|client| client.renders && client.label.is_some())
+            .count(),
         all: measure::of_scores(site, &scores(true)?),
         behaviour_only: measure::of_scores(site, &scores(false)?),
-        rules: Rule::ALL.iter().map(|&rule| measure::of_rule(site, rule)).collect(),
+        rules: Rule::ALL
+            .iter()
+            .map(|&rule| measure::of_rule(site, rule))
+            .collect(),
     })
 }
 
 fn replace(path: &PathBuf, text: &str) -> Result<(), EvaluateError> {
-    let failed = |source| EvaluateError::File { path: path.clone(), source };
+    let failed = |source| EvaluateError::File {
+        path: path.clone(),
+        source,
+    };
     let old = fs::read_to_string(path).map_err(failed)?;
     let missing = || EvaluateError::Markers { path: path.clone() };
     let (before, rest) = old.split_once(START).ok_or_else(missing)?;

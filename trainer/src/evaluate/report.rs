@@ -14,14 +14,24 @@ pub(super) fn markdown(evaluation: &Evaluation) -> String {
          threshold that 1 % (0.1 %) of the likely humans of the same site exceed; with fewer than 100 (1,000) of them, \
          none.\n"
     );
-    section(&mut text, "Leave one site out", "Each site by a model of the others.", &evaluation.leave_one_site_out);
+    section(
+        &mut text,
+        "Leave one site out",
+        "Each site by a model of the others.",
+        &evaluation.leave_one_site_out,
+    );
     section(
         &mut text,
         "Within a site",
         "Each fifth of the crawler families and of the people by a model of the rest.",
         &evaluation.within_site,
     );
-    section(&mut text, "The shipped model on sites it never saw", "", &evaluation.unseen);
+    section(
+        &mut text,
+        "The shipped model on sites it never saw",
+        "",
+        &evaluation.unseen,
+    );
     rules(&mut text, evaluation);
     text
 }
@@ -46,11 +56,22 @@ fn section(text: &mut String, title: &str, lead: &str, judged: &[Judged]) {
 fn row(text: &mut String, site: &Judged, features: &str, measured: Option<&Measured>) {
     let who = format!("{} ({}) / {}", site.crawlers, site.rendering, site.humans);
     let Some(measured) = measured else {
-        let _ = writeln!(text, "| {} | {who} | {features} | one class only | | | | |", site.site);
+        let _ = writeln!(
+            text,
+            "| {} | {who} | {features} | one class only | | | | |",
+            site.site
+        );
         return;
     };
-    let honest = measured.auc_without_rendering.map(|auc| format!(" ({auc:.4})")).unwrap_or_default();
-    let _ = write!(text, "| {} | {who} | {features} | {:.4}{honest}", site.site, measured.auc);
+    let honest = measured
+        .auc_without_rendering
+        .map(|auc| format!(" ({auc:.4})"))
+        .unwrap_or_default();
+    let _ = write!(
+        text,
+        "| {} | {who} | {features} | {:.4}{honest}",
+        site.site, measured.auc
+    );
     for at in &measured.at {
         let _ = write!(text, " | {}", recall(at));
     }
@@ -70,13 +91,19 @@ fn recall(at: &MeasuredAt) -> String {
 fn rules(text: &mut String, evaluation: &Evaluation) {
     text.push_str("### Today's rules on the same clients\n\n");
     text.push_str("Share of declared crawlers / of likely humans that the rule would have stopped, clients of at least 10 requests.\n\n");
-    text.push_str("| site | rule | ever | within 5 | 10 | 20 | 50 requests |\n|---|---|---|---|---|---|---|\n");
+    text.push_str(
+        "| site | rule | ever | within 5 | 10 | 20 | 50 requests |\n|---|---|---|---|---|---|---|\n",
+    );
     let unseen = evaluation.unseen.iter().filter(|site| {
-        !evaluation.leave_one_site_out.iter().any(|other| other.site == site.site)
+        !evaluation
+            .leave_one_site_out
+            .iter()
+            .any(|other| other.site == site.site)
     });
     for site in evaluation.leave_one_site_out.iter().chain(unseen) {
         for rule in &site.rules {
-            let pair = |crawlers: f64, humans: f64| format!("{:.1} % / {:.1} %", crawlers * 100.0, humans * 100.0);
+            let pair =
+                |crawlers: f64, humans: f64| format!("{:.1} % / {:.1} %", crawlers * 100.0, humans * 100.0);
             let _ = write!(
                 text,
                 "| {} | {} | {}",

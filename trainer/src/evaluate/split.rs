@@ -18,7 +18,9 @@ pub(super) fn by_others(
     settings: Settings,
     all_features: bool,
 ) -> Result<Scores, FitError> {
-    let everyone = others.iter().map(|other| (*other, other.clients.iter().collect()));
+    let everyone = others
+        .iter()
+        .map(|other| (*other, other.clients.iter().collect()));
     let fitted = Fitted::fit(&training_examples(everyone), settings, all_features)?;
     Ok(site.clients.iter().map(|client| score(&fitted, client)).collect())
 }
@@ -28,7 +30,11 @@ pub(super) fn by_others(
 pub(super) fn by_families(site: &Site, settings: Settings, all_features: bool) -> Result<Scores, FitError> {
     let mut scores = vec![Vec::new(); site.clients.len()];
     for held_out in 0..FOLDS {
-        let rest = site.clients.iter().filter(|client| fold(client) != held_out).collect();
+        let rest = site
+            .clients
+            .iter()
+            .filter(|client| fold(client) != held_out)
+            .collect();
         let fitted = Fitted::fit(&training_examples([(site, rest)]), settings, all_features)?;
         for (client, scores) in site.clients.iter().zip(&mut scores) {
             if fold(client) == held_out {

@@ -1,7 +1,7 @@
 //! Gradient boosting with forust, deterministic.
 
-use forust_ml::gradientbooster::GradientBooster;
 use forust_ml::Matrix;
+use forust_ml::gradientbooster::GradientBooster;
 use sekisho_core::feature::{COUNT, Features};
 use thiserror::Error;
 
@@ -23,7 +23,12 @@ pub struct Settings {
 impl Default for Settings {
     /// 64 trees of depth 5 rank unseen sites as well as 300 do, and score in a third of a microsecond.
     fn default() -> Settings {
-        Settings { trees: 64, depth: 5, learning_rate: 0.12, seed: 1 }
+        Settings {
+            trees: 64,
+            depth: 5,
+            learning_rate: 0.12,
+            seed: 1,
+        }
     }
 }
 
@@ -64,7 +69,10 @@ impl Fitted {
             return Err(FitError::OneClass { crawlers, humans });
         }
         let values = columns(examples.iter().map(|example| example.features), all_features);
-        let labels: Vec<f64> = examples.iter().map(|example| f64::from(u8::from(example.automated))).collect();
+        let labels: Vec<f64> = examples
+            .iter()
+            .map(|example| f64::from(u8::from(example.automated)))
+            .collect();
         let weights: Vec<f64> = examples.iter().map(|example| example.weight).collect();
         let mut booster = GradientBooster::default()
             .set_iterations(settings.trees)
@@ -80,9 +88,17 @@ impl Fitted {
             // Sums of floats in the order of threads would differ from run to run.
             .set_parallel(false);
         booster
-            .fit(&Matrix::new(&values, examples.len(), COUNT), &labels, &weights, None)
+            .fit(
+                &Matrix::new(&values, examples.len(), COUNT),
+                &labels,
+                &weights,
+                None,
+            )
             .map_err(|error| FitError::Booster(error.to_string()))?;
-        Ok(Fitted { booster, all_features })
+        Ok(Fitted {
+            booster,
+            all_features,
+        })
     }
 
     /// Scores, 0 to 1, one a row.
@@ -93,6 +109,9 @@ impl Fitted {
         }
         let values = columns(rows, self.all_features);
         let log_odds = self.booster.predict(&Matrix::new(&values, count, COUNT), false);
-        log_odds.into_iter().map(|value| 1.0 / (1.0 + (-value).exp())).collect()
+        log_odds
+            .into_iter()
+            .map(|value| 1.0 / (1.0 + (-value).exp()))
+            .collect()
     }
 }

@@ -25,7 +25,9 @@ pub struct Example<'a> {
 /// The rows of `clients` that a model learns from. Weights: a client counts once, however many rows it has;
 /// a crawler family of n clients counts as the square root of n; within a site, crawlers and humans count
 /// the same, and a site counts as the square root of its labelled clients.
-pub fn training_examples<'a>(sites: impl IntoIterator<Item = (&'a Site, Vec<&'a Client>)>) -> Vec<Example<'a>> {
+pub fn training_examples<'a>(
+    sites: impl IntoIterator<Item = (&'a Site, Vec<&'a Client>)>,
+) -> Vec<Example<'a>> {
     let mut examples = Vec::new();
     for (_, clients) in sites {
         let mut families: HashMap<u32, f64> = HashMap::new();
@@ -46,7 +48,11 @@ pub fn training_examples<'a>(sites: impl IntoIterator<Item = (&'a Site, Vec<&'a 
             for row in &rows {
                 let weight = 1.0 / (rows.len() as f64 * family);
                 sums[usize::from(automated)] += weight;
-                site.push(Example { features: &row.features, automated, weight });
+                site.push(Example {
+                    features: &row.features,
+                    automated,
+                    weight,
+                });
             }
             counts[usize::from(automated)] += f64::from(u8::from(!rows.is_empty()));
         }
@@ -72,7 +78,10 @@ pub fn columns<'a>(rows: impl Iterator<Item = &'a Features> + Clone, all_feature
     let mut values = Vec::new();
     for column in 0..COUNT {
         let known = all_features || FEATURES[column].family == Family::Behaviour;
-        values.extend(rows.clone().map(|features| if known { f64::from(features[column]) } else { 0.0 }));
+        values.extend(
+            rows.clone()
+                .map(|features| if known { f64::from(features[column]) } else { 0.0 }),
+        );
     }
     values
 }
@@ -82,14 +91,22 @@ mod tests {
     use super::*;
 
     fn client(label: Label, rows: usize) -> Client {
-        let row = |requests| Row { requests, features: [0.5; COUNT] };
+        let row = |requests| Row {
+            requests,
+            features: [0.5; COUNT],
+        };
         Client {
             name: "192.0.2.1".into(),
             label: Some(label),
             renders: false,
             requests: 200,
             stopped_at: [None; 2],
-            rows: TRAINING_COUNTS.into_iter().take(rows).map(row).chain([row(5)]).collect(),
+            rows: TRAINING_COUNTS
+                .into_iter()
+                .take(rows)
+                .map(row)
+                .chain([row(5)])
+                .collect(),
         }
     }
 
@@ -101,11 +118,20 @@ mod tests {
             client(Label::Crawler(1), 6),
             client(Label::Crawler(2), 2),
         ];
-        let site = Site { name: "site".into(), clients, lines: 0, unparsable: 0 };
+        let site = Site {
+            name: "site".into(),
+            clients,
+            lines: 0,
+            unparsable: 0,
+        };
         let examples = training_examples([(&site, site.clients.iter().collect())]);
         assert_eq!(examples.len(), 15, "rows at 5 requests are not learnt");
         let weight = |automated| -> f64 {
-            examples.iter().filter(|example| example.automated == automated).map(|example| example.weight).sum()
+            examples
+                .iter()
+                .filter(|example| example.automated == automated)
+                .map(|example| example.weight)
+                .sum()
         };
         assert!((weight(true) - weight(false)).abs() < 1e-9);
     }
@@ -115,8 +141,17 @@ mod tests {
         let features = [0.5; COUNT];
         let values = columns([&features, &features].into_iter(), false);
         for (column, feature) in FEATURES.iter().enumerate() {
-            let expected = if feature.family == Family::Behaviour { 0.5 } else { 0.0 };
-            assert_eq!(&values[column * 2..column * 2 + 2], [expected, expected], "{}", feature.name);
+            let expected = if feature.family == Family::Behaviour {
+                0.5
+            } else {
+                0.0
+            };
+            assert_eq!(
+                &values[column * 2..column * 2 + 2],
+                [expected, expected],
+                "{}",
+                feature.name
+            );
         }
     }
 }

@@ -19,7 +19,10 @@ pub fn out_of_site_scores(sites: &[Site], settings: Settings) -> Result<Vec<Vec<
         let others = sites.iter().enumerate().filter(|(index, _)| *index != held_out);
         let examples = training_examples(others.map(|(_, site)| (site, site.clients.iter().collect())));
         let fitted = Fitted::fit(&examples, settings, true)?;
-        let humans = site.clients.iter().filter(|client| client.label == Some(Label::Human));
+        let humans = site
+            .clients
+            .iter()
+            .filter(|client| client.label == Some(Label::Human));
         let greatest = humans.filter_map(|client| {
             let rows: Vec<_> = client
                 .rows
@@ -38,7 +41,12 @@ pub fn out_of_site_scores(sites: &[Site], settings: Settings) -> Result<Vec<Vec<
 pub fn choose(scores: &[Vec<f64>]) -> Thresholds {
     let (suspect, suspect_fpr) = cut(scores, SUSPECT_FPR);
     let (reject, reject_fpr) = cut(scores, REJECT_FPR);
-    Thresholds { suspect, reject, suspect_fpr, reject_fpr }
+    Thresholds {
+        suspect,
+        reject,
+        suspect_fpr,
+        reject_fpr,
+    }
 }
 
 /// The least threshold in thousandths at which the mean share of humans, site by site, is within `allowed`.
@@ -46,7 +54,10 @@ fn cut(scores: &[Vec<f64>], allowed: f64) -> (f32, f32) {
     let sites: Vec<&Vec<f64>> = scores.iter().filter(|site| !site.is_empty()).collect();
     let rate = |threshold: f32| {
         let share = |site: &&Vec<f64>| {
-            site.iter().filter(|score| **score >= f64::from(threshold)).count() as f64 / site.len() as f64
+            site.iter()
+                .filter(|score| **score >= f64::from(threshold))
+                .count() as f64
+                / site.len() as f64
         };
         sites.iter().map(share).sum::<f64>() / sites.len().max(1) as f64
     };
@@ -67,7 +78,10 @@ mod tests {
         let site: Vec<f64> = (0..1000).map(|rank| f64::from(rank) / 1000.0 * 0.9).collect();
         let thresholds = choose(&[site.clone(), site]);
         assert!((thresholds.suspect - 0.891).abs() < 0.002, "{thresholds:?}");
-        assert!(thresholds.suspect <= thresholds.reject && thresholds.reject_fpr <= 0.002, "{thresholds:?}");
+        assert!(
+            thresholds.suspect <= thresholds.reject && thresholds.reject_fpr <= 0.002,
+            "{thresholds:?}"
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use sekisho_core::checkpoint::{self, Arrival, Policy, Verdict};
 use sekisho_core::feature::{self, Features};
 use sekisho_core::model::Model;
-use sekisho_core::record::{NO_REASON, Record};
+use sekisho_core::record::Record;
 use sekisho_core::sketch::popularity::{Popularity, PopularityState, Rating};
 use sekisho_core::table::{Geometry, Set, WAYS, set_index};
 use sekisho_core::url::Visit;
@@ -240,10 +240,10 @@ impl Range {
             Arrival::Score(features) => {
                 let score = rules.model.score(&features);
                 slot.scored(score, &features);
-                checkpoint::settle(record, hit.at, score, [NO_REASON; 3], &rules.policy)
+                checkpoint::settle(record, hit.at, score, &rules.policy)
             }
         };
-        slot.count(hit.at, &standing);
+        slot.count(hit.at, &standing, rules.policy.min_requests);
         if standing.verdict != Verdict::Rejected || slot.allowed || rules.dry_run {
             checkpoint::depart(record, hit.status, hit.bytes);
         }
@@ -298,7 +298,7 @@ mod tests {
                 Arrival::Score(features) => {
                     let score = MODEL.score(&features);
                     scores.push((score, features));
-                    checkpoint::settle(record, hit.at, score, [NO_REASON; 3], policy)
+                    checkpoint::settle(record, hit.at, score, policy)
                 }
             };
             if standing.verdict != Verdict::Rejected {
@@ -333,9 +333,8 @@ mod tests {
             let mut engine = Engine::new(geometry, rules);
             hits.chunks(batch).for_each(|hits| engine.observe(hits));
             let (outcomes, forgotten) = engine.finish();
-            prop_assert_eq!(forgotten, Forgotten::default());
             let requests: u64 = outcomes.iter().map(|outcome| outcome.slot.requests).sum();
-            prop_assert_eq!(requests, hits.len() as u64);
+            prop_assert_eq!(requests + forgotten.requests, hits.len() as u64);
 
             let expected = one_by_one(&hits, geometry, &policy);
             for outcome in &outcomes {
@@ -343,9 +342,9 @@ mod tests {
                 let found = expected.iter().any(|(score, features)| *score == peak.score && *features == peak.features);
                 prop_assert!(found, "{:?} is no score of the plain path", peak);
             }
-            let highest = |scores: &mut dyn Iterator<Item = f32>| scores.fold(0.0, f32::max);
-            let found = highest(&mut outcomes.iter().filter_map(|outcome| Some(outcome.slot.peak.as_ref()?.score)));
-            prop_assert_eq!(found, highest(&mut expected.iter().map(|score| score.0)));
+            let highest = outcomes.iter().filter_map(|outcome| Some(outcome.slot.peak.as_ref()?.score));
+            let bound = expected.iter().map(|score| score.0).fold(0.0, f32::max);
+            prop_assert!(highest.fold(0.0, f32::max) <= bound);
         }
     }
 }

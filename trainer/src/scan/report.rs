@@ -145,8 +145,9 @@ impl Report {
             let score = |client: &Client| client.score.unwrap_or(-1.0);
             a.fate
                 .cmp(&b.fate)
-                .then(score(b).total_cmp(&score(a)))
+                // Whom it costs most to serve stands first: scores of the rejected hardly differ.
                 .then(b.requests.cmp(&a.requests))
+                .then(score(b).total_cmp(&score(a)))
                 .then_with(|| a.name.cmp(&b.name))
         });
         let mut tallies: BTreeMap<Fate, Tally> = Fate::ALL.map(|fate| (fate, Tally::default())).into();

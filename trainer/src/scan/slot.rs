@@ -15,9 +15,9 @@ pub struct Flag {
     pub at: u32,
 }
 
-/// A client's highest score, and the features it had then.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Peak {
+/// A score, and the features it was given for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scored {
     /// The score, 0 to 1.
     pub score: f32,
     /// In schema order.
@@ -43,8 +43,11 @@ pub struct Slot {
     pub flag: Option<Flag>,
     /// Last score.
     pub last_score: Option<f32>,
-    /// `None` until the first score: most clients of a log never get one.
-    pub peak: Option<Box<Peak>>,
+    /// The score in force; `None` until the first: most clients of a log never get one.
+    latest: Option<Box<Scored>>,
+    /// The highest score that was in force once the client could be judged, or until then the highest.
+    pub peak: Option<Box<Scored>>,
+    judged: bool,
 }
 
 impl Default for Slot {
@@ -58,7 +61,9 @@ impl Default for Slot {
             allowed: false,
             flag: None,
             last_score: None,
+            latest: None,
             peak: None,
+            judged: false,
         }
     }
 }
@@ -78,29 +83,26 @@ impl Slot {
         !self.name.is_empty()
     }
 
-    /// Keeps a score if it is the highest.
+    /// Keeps a new score.
     pub fn scored(&mut self, score: f32, features: &Features) {
         self.last_score = Some(score);
-        match &mut self.peak {
-            Some(peak) if peak.score >= score => {}
-            Some(peak) => {
-                **peak = Peak {
-                    score,
-                    features: *features,
-                }
-            }
-            None => {
-                self.peak = Some(Box::new(Peak {
-                    score,
-                    features: *features,
-                }))
-            }
+        let scored = Scored {
+            score,
+            features: *features,
+        };
+        match &mut self.latest {
+            Some(latest) => **latest = scored,
+            None => self.latest = Some(Box::new(scored)),
         }
     }
 
-    /// Accounts a request.
-    pub fn count(&mut self, at: u32, standing: &Standing) {
+    /// Accounts a request. Scores count for the highest from `min_requests` requests on: an earlier one had
+    /// no consequence, and little behind it.
+    pub fn count(&mut self, at: u32, standing: &Standing, min_requests: u32) {
         self.requests += 1;
+        if standing.score.is_some() {
+            self.raise(self.requests >= u64::from(min_requests));
+        }
         self.seen = (self.seen.0.min(at), self.seen.1.max(at));
         let verdict = standing.verdict;
         self.stopped += u64::from(verdict == Verdict::Rejected && !self.allowed);
@@ -111,6 +113,17 @@ impl Slot {
             });
         }
         self.worst = self.worst.max(verdict);
+    }
+
+    fn raise(&mut self, judged: bool) {
+        let Some(latest) = &self.latest else { return };
+        let rank = (judged, latest.score);
+        match &mut self.peak {
+            Some(peak) if (self.judged, peak.score) >= rank => {}
+            Some(peak) => **peak = **latest,
+            None => self.peak = self.latest.clone(),
+        }
+        self.judged |= judged;
     }
 
     /// Joins what was remembered of the same client before its record was evicted.
@@ -127,9 +140,10 @@ impl Slot {
         self.seen = (self.seen.0.min(earlier.seen.0), self.seen.1.max(earlier.seen.1));
         self.worst = self.worst.max(earlier.worst);
         self.last_score = self.last_score.or(earlier.last_score);
-        let score = |peak: &Option<Box<Peak>>| peak.as_ref().map_or(-1.0, |peak| peak.score);
-        if score(&earlier.peak) > score(&self.peak) {
+        let rank = |slot: &Slot| slot.peak.as_ref().map(|peak| (slot.judged, peak.score));
+        if rank(&earlier) > rank(self) {
             self.peak = earlier.peak;
         }
+        self.judged |= earlier.judged;
     }
 }

@@ -13,7 +13,10 @@ use crate::learn::{Settings, TRAINING_COUNTS};
 pub(super) fn data_line(sites: &[Site]) -> String {
     let part = |site: &Site| {
         let (crawlers, humans) = site.labelled();
-        format!("{} ({} lines, {crawlers} crawlers, {humans} likely humans)", site.name, site.lines)
+        format!(
+            "{} ({} lines, {crawlers} crawlers, {humans} likely humans)",
+            site.name, site.lines
+        )
     };
     sites.iter().map(part).collect::<Vec<_>>().join("; ")
 }
@@ -22,7 +25,12 @@ pub(super) fn data_line(sites: &[Site]) -> String {
 pub(super) fn score_stats(scores: &[f64]) -> String {
     let mut sorted = scores.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let decile = |tenth: usize| sorted.get((sorted.len().saturating_sub(1)) * tenth / 10).copied().unwrap_or_default();
+    let decile = |tenth: usize| {
+        sorted
+            .get((sorted.len().saturating_sub(1)) * tenth / 10)
+            .copied()
+            .unwrap_or_default()
+    };
     let deciles: Vec<String> = (0..=10).map(|tenth| format!("{:.4}", decile(tenth))).collect();
     format!(r#"{{"rows":{},"deciles":[{}]}}"#, scores.len(), deciles.join(","))
 }
@@ -31,7 +39,10 @@ pub(super) fn score_stats(scores: &[f64]) -> String {
 pub(super) fn markdown(sites: &[Site], card: &Card, settings: Settings, model: &[u8]) -> String {
     let mut text = String::new();
     let thresholds = card.thresholds;
-    let digest: String = Sha256::digest(model).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = Sha256::digest(model)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let _ = write!(
         text,
         "# Model card\n\n\
@@ -86,7 +97,12 @@ fn data(text: &mut String, sites: &[Site]) {
 fn features(text: &mut String, card: &Card) {
     text.push_str("## Features\n\n| feature | unit | typical human |\n|---|---|--:|\n");
     for (feature, typical) in FEATURES.iter().zip(&card.baseline) {
-        let _ = writeln!(text, "| {} | {} | {typical:.3} |", feature.name, feature.unit.as_str());
+        let _ = writeln!(
+            text,
+            "| {} | {} | {typical:.3} |",
+            feature.name,
+            feature.unit.as_str()
+        );
     }
     text.push('\n');
 }

@@ -118,9 +118,17 @@ pub fn run(args: &Args) -> Result<(), TrainError> {
     save(&card_path, text.as_bytes())?;
     for site in &sites {
         let (crawlers, humans) = site.labelled();
-        eprintln!("{}: {} lines, {crawlers} crawlers, {humans} likely humans", site.name, site.lines);
+        eprintln!(
+            "{}: {} lines, {crawlers} crawlers, {humans} likely humans",
+            site.name, site.lines
+        );
     }
-    eprintln!("wrote {} ({} bytes) and {}", args.out.display(), model.len(), card_path.display());
+    eprintln!(
+        "wrote {} ({} bytes) and {}",
+        args.out.display(),
+        model.len(),
+        card_path.display()
+    );
     Ok(())
 }
 
@@ -152,7 +160,10 @@ pub fn row_counts() -> Vec<u32> {
 fn typical_human(sites: &[Site]) -> Features {
     let clients = sites.iter().flat_map(|site| &site.clients);
     let humans = clients.filter(|client| client.label == Some(Label::Human));
-    let rows: Vec<&Features> = humans.filter_map(|client| client.rows.last()).map(|row| &row.features).collect();
+    let rows: Vec<&Features> = humans
+        .filter_map(|client| client.rows.last())
+        .map(|row| &row.features)
+        .collect();
     let mut typical = [0.0; COUNT];
     for (column, value) in typical.iter_mut().enumerate() {
         let mut values: Vec<f32> = rows.iter().map(|features| features[column]).collect();
@@ -166,7 +177,10 @@ fn typical_human(sites: &[Site]) -> Features {
 fn save(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
-    let failed = |source| TrainError::Save { path: path.to_owned(), source };
+    let failed = |source| TrainError::Save {
+        path: path.to_owned(),
+        source,
+    };
     fs::write(&beside, bytes).map_err(failed)?;
     fs::rename(&beside, path).map_err(failed)
 }
