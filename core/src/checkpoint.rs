@@ -117,7 +117,7 @@ pub fn arrive(record: &mut Record, at: u32, visit: &Visit, rating: Rating, polic
         record.forgive();
     }
     record.observe_request(at, visit, rating);
-    if record.due(at) {
+    if record.due(at, policy.min_requests) {
         Arrival::Score(record.features())
     } else {
         Arrival::Settled(stand(record, at, policy))
@@ -204,7 +204,7 @@ mod tests {
     fn scores_are_due_when_the_evidence_changed() {
         let mut record = Record::fresh(1, 100);
         let (scored, _) = drive(&mut record, 100, 120, 0.1);
-        assert_eq!(scored, [4, 6, 8, 12, 16, 24, 32, 62, 92]);
+        assert_eq!(scored, [4, 6, 8, 10, 12, 16, 24, 32, 62, 92]);
     }
 
     #[test]
@@ -219,7 +219,7 @@ mod tests {
                 settle(&mut record, at, 0.1, &POLICY);
             }
         }
-        assert_eq!(scored, [4, 6, 8, 12, 16, 20, 24]);
+        assert_eq!(scored, [4, 6, 8, 10, 12, 16, 20, 24]);
     }
 
     #[test]

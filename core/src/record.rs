@@ -195,14 +195,15 @@ impl Record {
         self.bytes_mean = scale(mean + weight * (bytes - mean));
     }
 
-    /// Whether enough happened since the last score for a new one.
-    pub(crate) fn due(&self, at: u32) -> bool {
+    /// Whether enough happened since the last score for a new one: early on at ever wider steps, and when the
+    /// client has made the `min_requests` from which a score has consequences.
+    pub(crate) fn due(&self, at: u32, min_requests: u32) -> bool {
         let evidence = self.evidence();
-        if evidence <= u32::from(SCORE_GAP) {
-            return matches!(evidence, 4 | 6 | 8 | 12 | 16 | 24 | 32)
-                || (evidence > 4 && self.since_score >= SCORE_GAP_REQUESTS && self.idle_since_score(at));
+        if evidence == min_requests || matches!(evidence, 4 | 6 | 8 | 12 | 16 | 24 | 32) {
+            return true;
         }
-        self.since_score >= SCORE_GAP || (self.since_score >= SCORE_GAP_REQUESTS && self.idle_since_score(at))
+        let by_time = self.since_score >= SCORE_GAP_REQUESTS && self.idle_since_score(at);
+        evidence > 4 && (by_time || self.since_score >= SCORE_GAP)
     }
 
     /// Forgets behaviour, keeps identity and history: what follows a ban is judged on what follows.

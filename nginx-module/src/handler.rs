@@ -167,20 +167,31 @@ impl Case<'_> {
         let visit = Visit::new(self.zone.header().seed(), method, self.request.target(), referer);
         let rating = self.zone.popularity().visit(visit.url());
         let index = set_index(self.hash, self.zone.sets());
-        let features = match self.observe(&mut self.zone.lock(index)?, &visit, rating) {
-            Arrival::Settled(standing) => return Some((standing, None)),
-            Arrival::Score(features) => features,
+        let arrival = self.observe(&mut self.zone.lock(index)?, &visit, rating);
+        let (mut standing, scored) = match arrival {
+            Arrival::Settled(standing) => (standing, None),
+            Arrival::Score(features) => {
+                Counters::add(&counters.scores);
+                let score = self.scorer.score(&features);
+                let settle = |record: &mut Record| checkpoint::settle(record, self.at, score, &self.policy);
+                (self.with_record(index, settle)?, Some(features))
+            }
         };
-        Counters::add(&counters.scores);
-        let score = self.scorer.score(&features);
-        let settle = |record: &mut Record| checkpoint::settle(record, self.at, score, &self.policy);
-        let mut standing = self.with_record(index, settle)?;
         if standing.unexplained {
-            standing.reasons = self.scorer.reasons(&features);
-            self.with_record(index, |record| checkpoint::explain(record, standing.reasons));
+            self.explain(index, &mut standing, scored);
         }
         let flagged = standing.verdict != Verdict::Passed;
-        Some((standing, flagged.then_some(features)))
+        Some((standing, scored.filter(|_| flagged)))
+    }
+
+    /// Finds the reasons for a verdict that just turned and keeps them. Under another location's thresholds a
+    /// verdict can turn without a new score; the features are then those of now.
+    fn explain(&self, index: u32, standing: &mut Standing, scored: Option<Features>) {
+        let Some(features) = scored.or_else(|| self.with_record(index, |record| record.features())) else {
+            return;
+        };
+        standing.reasons = self.scorer.reasons(&features);
+        self.with_record(index, |record| checkpoint::explain(record, standing.reasons));
     }
 
     /// Changes the client's record under its lock; `None` when the lock or the record is not to be had.
