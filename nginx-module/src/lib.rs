@@ -9,7 +9,7 @@
 #[forbid(unsafe_code)]
 mod conf;
 #[allow(unsafe_code)]
-pub mod ffi;
+mod ffi;
 #[forbid(unsafe_code)]
 mod handler;
 #[forbid(unsafe_code)]

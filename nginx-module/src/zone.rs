@@ -83,6 +83,7 @@ impl Counters {
     }
 
     /// Names and values, in the order of the struct.
+    #[cfg(feature = "test-clock")]
     pub fn all(&self) -> [(&'static str, u64); 10] {
         [
             ("requests", &self.requests),

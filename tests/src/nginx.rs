@@ -264,13 +264,21 @@ impl Nginx {
         Response::parse(&self.exchange(request.as_bytes()))
     }
 
-    /// Process ids of the workers. While processes come and go the kernel may leave some out.
+    /// Process ids of the workers. By each process's parent: the kernel's list of children may leave some out
+    /// while processes come and go.
     pub fn workers(&self) -> BTreeSet<u32> {
-        let master = self.child.id();
-        let text = fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap_or_default();
-        text.split_whitespace()
-            .filter_map(|pid| pid.parse().ok())
-            .collect()
+        let master = self.child.id().to_string();
+        let processes = fs::read_dir("/proc")
+            .expect("Linux has /proc")
+            .filter_map(Result::ok);
+        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let is_worker = |pid: &u32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            // After the name in parentheses: state, parent, ...
+            let mut words = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+            words.next().is_some_and(|state| state != "Z") && words.next() == Some(&master)
+        };
+        pids.filter(is_worker).collect()
     }
 
     /// Sends a signal to a process of this nginx.

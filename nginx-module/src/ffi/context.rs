@@ -25,10 +25,7 @@ pub unsafe fn find<'a>(r: NonNull<ngx_http_request_t>) -> Option<&'a Conclusion>
     // SAFETY: nginx allocates `ctx` with one place for each module, ours at our index, before any phase runs.
     let (request, value) = unsafe {
         let request = r.as_ref();
-        (
-            request,
-            *request.ctx.add((*(&raw const ngx_http_sekisho_module)).ctx_index),
-        )
+        (request, *request.ctx.add(ngx_http_sekisho_module.ctx_index))
     };
     // SAFETY: only `attach` sets our place, to a Conclusion in the request's pool; a redirect zeroes it.
     if let Some(conclusion) = unsafe { value.cast::<Conclusion>().as_ref() } {
@@ -69,7 +66,7 @@ pub unsafe fn attach(r: NonNull<ngx_http_request_t>, conclusion: Conclusion) -> 
         };
         cleanup.handler = Some(MARK);
         cleanup.data.cast::<Conclusion>().write(conclusion);
-        *request.ctx.add((*(&raw const ngx_http_sekisho_module)).ctx_index) = cleanup.data;
+        *request.ctx.add(ngx_http_sekisho_module.ctx_index) = cleanup.data;
     }
     true
 }

@@ -176,11 +176,9 @@ pub unsafe fn main_conf<'a>(cf: NonNull<ngx_conf_t>) -> Option<&'a mut MainConf>
     // SAFETY: inside `http`, `ctx` holds one place for each http module, ours at our index.
     unsafe {
         let ctx = cf.as_ref().ctx.cast::<ngx_http_conf_ctx_t>().as_ref()?;
-        (*ctx
-            .main_conf
-            .add((*(&raw const ngx_http_sekisho_module)).ctx_index))
-        .cast::<MainConf>()
-        .as_mut()
+        (*ctx.main_conf.add(ngx_http_sekisho_module.ctx_index))
+            .cast::<MainConf>()
+            .as_mut()
     }
 }
 
@@ -238,7 +236,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         // SAFETY: as for `main_conf`; nginx's own core module always has a configuration.
         let core = unsafe {
             let ctx = &*cf.as_ref().ctx.cast::<ngx_http_conf_ctx_t>();
-            let index = (*(&raw const ngx_http_core_module)).ctx_index;
+            let index = ngx_http_core_module.ctx_index;
             &mut *(*ctx.main_conf.add(index)).cast::<ngx_http_core_main_conf_t>()
         };
         push(

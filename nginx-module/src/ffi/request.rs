@@ -176,7 +176,7 @@ impl<'a> Request<'a> {
 
 fn own_index() -> usize {
     // SAFETY: nginx sets the index when it loads the module, before any request.
-    unsafe { (*(&raw const ngx_http_sekisho_module)).ctx_index }
+    unsafe { ngx_http_sekisho_module.ctx_index }
 }
 
 fn non_null(data: *mut u8) -> *const u8 {

@@ -105,7 +105,6 @@ impl<'a> Zone<'a> {
             set,
             pid,
             writing: None,
-            zone: *self,
         };
         if let Taken::Stolen(way) = taken {
             Counters::add(&self.counters().stolen_locks);
@@ -124,7 +123,6 @@ pub struct LockedSet<'a> {
     set: NonNull<Set>,
     pid: u32,
     writing: Option<usize>,
-    zone: Zone<'a>,
 }
 
 impl LockedSet<'_> {
@@ -132,11 +130,6 @@ impl LockedSet<'_> {
     pub fn announce(&mut self, way: usize) {
         self.writing = Some(way);
         lock::announce(self.word, self.pid, way);
-    }
-
-    /// The zone of this set.
-    pub fn counters(&self) -> &Counters {
-        self.zone.counters()
     }
 }
 
