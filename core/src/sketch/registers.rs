@@ -49,13 +49,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_estimate_is_within_four_sigma(distinct in 1u32..20_000, salt: u64) {
+        fn the_estimate_is_within_six_sigma(distinct in 1u32..20_000, salt: u64) {
             let mut registers = [0; BYTES];
             for value in 0..distinct {
                 insert(&mut registers, key_hash(Seed(salt, 1), &value.to_le_bytes()));
             }
-            let error = (estimate(&registers) - distinct as f32).abs() / distinct as f32;
-            prop_assert!(error <= 0.55 || (distinct < 4 && error <= 1.0), "{distinct}: off by {error}");
+            // Six sigma of 13 %, as the distribution has a tail, and two for collisions among a handful.
+            let error = (estimate(&registers) - distinct as f32).abs();
+            prop_assert!(error <= 2.0 + 0.78 * distinct as f32, "{distinct}: off by {error}");
         }
 
         #[test]
