@@ -181,11 +181,15 @@ impl Site {
                     .or_else(|| TcpStream::connect(("127.0.0.1", port)).is_ok().then_some(true))
             });
             if up == Some(true) {
-                return Nginx {
+                let nginx = Nginx {
                     site: self,
                     child,
                     port,
                 };
+                // The master listens before all of its workers are there.
+                wait_for(|| (nginx.workers().len() == nginx.site.workers).then_some(()))
+                    .expect("all workers start");
+                return nginx;
             }
             let _ = child.kill();
             let _ = child.wait();
@@ -264,8 +268,8 @@ impl Nginx {
         Response::parse(&self.exchange(request.as_bytes()))
     }
 
-    /// Process ids of the workers. By each process's parent: the kernel's list of children may leave some out
-    /// while processes come and go.
+    /// Process ids of the workers. Processes whose parent is the master, without those that
+    /// ended and are not yet reaped.
     pub fn workers(&self) -> BTreeSet<u32> {
         let master = self.child.id().to_string();
         let processes = fs::read_dir("/proc")
@@ -306,7 +310,7 @@ impl Nginx {
         self.signal(self.child.id(), libc::SIGHUP);
         let replaced = || {
             let now = self.workers();
-            (!now.is_empty() && now.is_disjoint(&old)).then_some(true)
+            (now.len() == self.site.workers && now.is_disjoint(&old)).then_some(true)
         };
         let refused = || (refusals() > before).then_some(false);
         wait_for(|| replaced().or_else(refused)).expect("the reload ends")
