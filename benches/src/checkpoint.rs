@@ -83,7 +83,8 @@ impl Zone {
             sets: vec![Set::default(); geometry.sets as usize],
             state: PopularityState::default(),
             cells,
-            policy: Policy::new(0.5, 0.9),
+            // About those of the default model.
+            policy: Policy::new(0.95, 0.995),
         }
     }
 

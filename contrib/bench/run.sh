@@ -9,12 +9,15 @@ mkdir -p "$(dirname "$report")" target/bench
 log=target/bench/criterion.log
 
 # The whole workspace, as everywhere: another selection would build the ONNX library once more.
-cargo bench --workspace --benches -- --noplot | tee "$log"
+# Only the harnesses: unit tests would take criterion's arguments for their own.
+cargo bench --workspace $(printf -- '--bench %s ' $(basename -s .rs benches/benches/*.rs)) -- --noplot | tee "$log"
 
 # criterion's lines: a name, on its own line when it is long, then "time: [low median high]" and "thrpt: [...]".
 figures() {
     awk '
         /^Benchmarking/ { next }
+        # Compared with an earlier run, criterion says everything again as a change.
+        /time: +\[|thrpt: +\[/ && /%/ { next }
         /time: +\[/ {
             name = $0; sub(/ *time: .*/, "", name); if (name == "") name = held
             match($0, /\[.*\]/); split(substr($0, RSTART + 1, RLENGTH - 2), part, " ")

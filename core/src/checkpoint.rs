@@ -4,7 +4,7 @@
 //! and takes it again for [`settle`]. Most requests end at [`arrive`].
 
 use crate::feature::Features;
-use crate::record::{NO_REASON, Record};
+use crate::record::Record;
 use crate::sketch::popularity::Rating;
 use crate::url::Visit;
 
@@ -98,7 +98,7 @@ pub struct Standing {
     pub turned: bool,
     /// Number of the request that was scored last; with the key it names a sample.
     pub evidence: u32,
-    /// The verdict just turned against the client and `reasons` are not those for it.
+    /// The verdict just turned against the client: `reasons` are not those for it yet.
     pub unexplained: bool,
 }
 
@@ -164,7 +164,7 @@ fn stand(record: &mut Record, at: u32, policy: &Policy) -> Standing {
         flagged_at: (record.flagged_at != 0).then_some(record.flagged_at),
         turned,
         evidence: record.requests - u32::from(record.since_score).min(record.requests),
-        unexplained: verdict != Verdict::Passed && (turned || record.reasons == [NO_REASON; 3]),
+        unexplained: turned && verdict != Verdict::Passed,
     }
 }
 
@@ -211,7 +211,7 @@ mod tests {
     fn a_slow_client_is_scored_by_time() {
         let mut record = Record::fresh(1, 100);
         let mut scored = Vec::new();
-        for number in 1..=24 {
+        for number in 1..=50 {
             let visit = Visit::new(Seed::FIXED, Method::Get, b"/", None);
             let at = 100 + number * 60;
             if let Arrival::Score(_) = arrive(&mut record, at, &visit, Rating::Unrated, &POLICY) {
@@ -219,7 +219,7 @@ mod tests {
                 settle(&mut record, at, 0.1, &POLICY);
             }
         }
-        assert_eq!(scored, [4, 6, 8, 10, 12, 16, 20, 24]);
+        assert_eq!(scored, [4, 6, 8, 10, 12, 16, 24, 32, 40, 48]);
     }
 
     #[test]

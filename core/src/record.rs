@@ -21,7 +21,7 @@ pub const SCORE_GAP: u8 = 32;
 /// ... or when this many seconds passed and [`SCORE_GAP_REQUESTS`] came since.
 pub const SCORE_GAP_SECONDS: u32 = 30;
 /// Requests that must have come before time alone makes a new score due.
-pub const SCORE_GAP_REQUESTS: u8 = 4;
+pub const SCORE_GAP_REQUESTS: u8 = 8;
 /// Weight of a new value in the running means, once there are this many: 1/32.
 const MEAN_WINDOW: u32 = 32;
 /// Log-scaled values are kept as multiples of 1/2048.
@@ -203,7 +203,7 @@ impl Record {
             return true;
         }
         let by_time = self.since_score >= SCORE_GAP_REQUESTS && self.idle_since_score(at);
-        evidence > 4 && (by_time || self.since_score >= SCORE_GAP)
+        evidence > u32::from(SCORE_GAP) && (by_time || self.since_score >= SCORE_GAP)
     }
 
     /// Forgets behaviour, keeps identity and history: what follows a ban is judged on what follows.

@@ -29,14 +29,19 @@ impl Scorer {
         let baselines = self.card().baseline.iter().copied().chain(std::iter::repeat(0.0));
         for ((feature, place), baseline) in out.iter_mut().enumerate().zip(baselines) {
             let value = features[feature];
-            occluded[feature] = baseline;
+            let mut contribution = 0.0;
+            // A feature that has the typical value makes no difference: half of them do, and each costs a score.
+            if value != baseline {
+                occluded[feature] = baseline;
+                contribution = whole - self.log_odds(&occluded);
+                occluded[feature] = value;
+            }
             *place = Contribution {
                 feature,
                 value,
                 baseline,
-                contribution: whole - self.log_odds(&occluded),
+                contribution,
             };
-            occluded[feature] = value;
         }
         out.sort_unstable_by(|a, b| {
             b.contribution
