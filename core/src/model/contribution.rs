@@ -1,5 +1,5 @@
 //! Which features made a score, by occlusion: the log-odds of the score minus the log-odds with that one
-//! feature set to the typical human's value. Exact for what it says and cheap (one evaluation a feature);
+//! feature set to the typical human's value. Exact for what it says and cheap (a few evaluations for all);
 //! unlike Shapley values the contributions do not sum to the score, because features that only matter
 //! together are counted in each.
 
@@ -23,23 +23,20 @@ impl Scorer {
     /// Fills `out`, one place for each feature, with the contributions to the score of `features`, largest
     /// first and in schema order where equal. Allocates nothing.
     pub fn contributions<const N: usize>(&self, features: &[f32; N]) -> [Contribution; N] {
-        let whole = self.log_odds(features);
-        let mut occluded = *features;
+        let mut typical = [0.0; N];
+        for (place, &baseline) in typical.iter_mut().zip(&self.card().baseline) {
+            *place = baseline;
+        }
         let mut out = [Contribution::default(); N];
-        let baselines = self.card().baseline.iter().copied().chain(std::iter::repeat(0.0));
-        for ((feature, place), baseline) in out.iter_mut().enumerate().zip(baselines) {
-            let value = features[feature];
-            let mut contribution = 0.0;
-            // A feature that has the typical value makes no difference: half of them do, and each costs a score.
-            if value != baseline {
-                occluded[feature] = baseline;
-                contribution = whole - self.log_odds(&occluded);
-                occluded[feature] = value;
-            }
+        for (feature, (place, contribution)) in out
+            .iter_mut()
+            .zip(self.occlusions(features, &typical))
+            .enumerate()
+        {
             *place = Contribution {
                 feature,
-                value,
-                baseline,
+                value: features[feature],
+                baseline: typical[feature],
                 contribution,
             };
         }

@@ -81,6 +81,50 @@ impl Forest {
     }
 }
 
+impl Forest {
+    /// What each feature adds to [`Forest::sum`]: the sum for `row` minus the sum with that one feature taken
+    /// from `typical`. Only trees that ask for a feature on the row's path can differ, so this costs a few
+    /// sums, not one for each feature.
+    pub fn occlusions(&self, row: &[f32; ROW], typical: &[f32; ROW]) -> [f32; ROW] {
+        let mut added = [0.0; ROW];
+        for group in &self.groups {
+            for root in group.roots {
+                let mut asked = 0u64;
+                let value = group.walk(root, |feature| {
+                    asked |= 1 << feature;
+                    row[feature]
+                });
+                while asked != 0 {
+                    let occluded = asked.trailing_zeros() as usize;
+                    asked &= asked - 1;
+                    if row[occluded] == typical[occluded] {
+                        continue;
+                    }
+                    let source = |feature| if feature == occluded { typical } else { row };
+                    added[occluded] += value - group.walk(root, |feature| source(feature)[feature]);
+                }
+            }
+        }
+        added
+    }
+}
+
+impl Group {
+    /// The value of the leaf that a tree leads to; `value` is asked for features below [`ROW`].
+    fn walk(&self, root: u16, mut value: impl FnMut(usize) -> f32) -> f32 {
+        let mut at = root;
+        for _ in 0..self.depth {
+            let node = self.nodes.get(usize::from(at)).copied().unwrap_or(Node::leaf(at));
+            if node.child == at {
+                break;
+            }
+            let below = value(usize::from(node.feature) % ROW) < node.threshold;
+            at = node.child.wrapping_add(u16::from(!below));
+        }
+        self.values.get(usize::from(at)).copied().unwrap_or(0.0)
+    }
+}
+
 /// One tree with siblings made neighbours, indices from 0.
 struct Flat {
     nodes: Vec<Node>,

@@ -96,6 +96,24 @@ impl Scorer {
         }
     }
 
+    /// For each feature the log-odds of `features` minus the log-odds with that one taken from `typical`.
+    pub(super) fn occlusions(&self, features: &[f32], typical: &[f32]) -> [f32; ROW] {
+        let (row, typical) = (finite_row(features), finite_row(typical));
+        if let Evaluator::Forest(forest, Link::Logistic) = &self.evaluator {
+            return forest.occlusions(&row, &typical);
+        }
+        let (whole, mut occluded, mut added) = (self.log_odds(&row), row, [0.0; ROW]);
+        for feature in 0..features.len().min(ROW) {
+            // A feature that has the typical value makes no difference, and each costs a score.
+            if row[feature] != typical[feature] {
+                occluded[feature] = typical[feature];
+                added[feature] = whole - self.log_odds(&occluded);
+                occluded[feature] = row[feature];
+            }
+        }
+        added
+    }
+
     fn raw(&self, features: &[f32]) -> f32 {
         let row = finite_row(features);
         match &self.evaluator {

@@ -181,3 +181,21 @@ fn contributions_are_differences_from_the_typical_human() {
     assert_eq!(parts, expected);
     assert_eq!(contribution::top(&found), [3, 0, crate::record::NO_REASON]);
 }
+
+#[test]
+fn contributions_are_what_leaving_a_feature_out_changes() {
+    let mut draw = Draw(11);
+    let model = load(encode(&draw.trees(40, 5), &card())).expect("a valid model");
+    for _ in 0..200 {
+        let row = draw.row();
+        for part in model.contributions(&row) {
+            let mut without = row;
+            without[part.feature] = part.baseline;
+            let change = model.log_odds(&row) - model.log_odds(&without);
+            assert!(
+                (part.contribution - change).abs() < 1e-3,
+                "{part:?}, expected {change}"
+            );
+        }
+    }
+}
