@@ -14,6 +14,8 @@ use crate::sketch::popularity::Popularity;
 pub const WAYS: usize = 8;
 /// Bytes that a zone keeps for its own header.
 pub const HEADER_BYTES: usize = 4096;
+/// Bytes of a page of shared memory.
+pub const PAGE_BYTES: usize = 4096;
 /// Bytes of a set's lock word.
 pub const LOCK_BYTES: usize = 8;
 /// The popularity sketch may take this part of a region: one sixteenth.
@@ -143,6 +145,15 @@ impl Geometry {
         }
     }
 
+    /// Splits what nginx's slab allocator leaves of a shared memory zone of `size` bytes: a header, a note for
+    /// each page, and up to one page at each end for alignment (`ngx_slab_init`).
+    pub fn for_zone(size: usize) -> Result<Geometry, GeometryError> {
+        const SLAB_HEADER: usize = 2048;
+        const PAGE_NOTE: usize = 24;
+        let pages = size.saturating_sub(SLAB_HEADER) / (PAGE_BYTES + PAGE_NOTE);
+        Geometry::for_bytes(pages.saturating_sub(1) * PAGE_BYTES)
+    }
+
     /// A table for about this many clients. An eighth more, so that few sets overflow before it is full.
     pub fn for_clients(clients: usize) -> Geometry {
         let sets = clients
@@ -210,6 +221,12 @@ mod tests {
         assert!(Geometry::for_bytes(1 << 20).unwrap().clients() > 3_800);
         assert!(Geometry::for_clients(100_000).clients() >= 100_000);
         assert_eq!(Geometry::for_clients(0).sets, 1);
+        let (zone, region) = (
+            Geometry::for_zone(10 << 20).unwrap(),
+            Geometry::for_bytes(10 << 20).unwrap(),
+        );
+        assert!(zone.sets < region.sets && zone.sketch_width == region.sketch_width);
+        assert!(Geometry::for_zone(4096).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 
 use sekisho_core::key::Seed;
 use sekisho_core::sketch::popularity::PopularityState;
-use sekisho_core::table::{Geometry, GeometryError, HEADER_BYTES, LOCK_BYTES, Set};
+use sekisho_core::table::{Geometry, GeometryError, HEADER_BYTES, LOCK_BYTES, PAGE_BYTES, Set};
 
 /// "sekisho!" in little endian.
 const MAGIC: u64 = 0x216f_6873_696b_6573;
@@ -15,12 +15,6 @@ const MAGIC: u64 = 0x216f_6873_696b_6573;
 const LAYOUT: u32 = 1;
 /// Bytes of the note that nginx appends to "no memory" messages of this zone.
 const NOTE_BYTES: usize = 96;
-/// nginx's page, the unit of its slab allocator.
-pub const PAGE: usize = 4096;
-/// What nginx keeps of each page for itself.
-const PAGE_NOTE: usize = 24;
-/// What nginx keeps of each zone for itself: slab header, slots and statistics, rounded up.
-const SLAB_HEADER: usize = 2048;
 
 /// Why a zone cannot be used, in limit_req's words.
 #[derive(Debug, thiserror::Error, PartialEq)]
@@ -176,9 +170,9 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Splits a region of at most `bytes`.
-    pub fn for_bytes(bytes: usize) -> Result<Layout, GeometryError> {
-        let geometry = Geometry::for_bytes(bytes)?;
+    /// Splits a zone of `size` bytes.
+    pub fn for_zone(size: usize) -> Result<Layout, GeometryError> {
+        let geometry = Geometry::for_zone(size)?;
         let count = geometry.sets as usize;
         let cells = HEADER_BYTES;
         let locks = cells + geometry.cells() * size_of::<AtomicU16>();
@@ -191,24 +185,12 @@ impl Layout {
             bytes: sets + count * size_of::<Set>(),
         })
     }
-
-    /// Splits what nginx's slab allocator leaves of a zone of `size` bytes.
-    pub fn for_zone(size: usize) -> Result<Layout, GeometryError> {
-        Layout::for_bytes(usable(size))
-    }
-}
-
-/// Bytes of the largest region that a zone of `size` bytes can hold.
-fn usable(size: usize) -> usize {
-    // nginx loses up to one page at each end to alignment.
-    let pages = size.saturating_sub(SLAB_HEADER) / (PAGE + PAGE_NOTE);
-    pages.saturating_sub(1) * PAGE
 }
 
 /// The smallest zone, in KiB: one whole set, and the 8 pages that nginx wants of any zone.
 pub fn minimum_kb() -> usize {
-    let pages = (8..).find(|pages| Layout::for_zone(pages * PAGE).is_ok());
-    pages.unwrap_or(8) * PAGE / 1024
+    let pages = (8..).find(|pages| Layout::for_zone(pages * PAGE_BYTES).is_ok());
+    pages.unwrap_or(8) * PAGE_BYTES / 1024
 }
 
 /// The hash of a client's key, its address in the zone, and the reference id of what was concluded.

@@ -4,6 +4,7 @@
 mod cli;
 mod dataset;
 mod evaluate;
+mod figures;
 mod learn;
 mod logs;
 mod onnx;

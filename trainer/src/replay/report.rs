@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::digest::{Digest, Kind, Stopped, Tally};
 use super::reasons::words;
 use super::send::Sent;
+use crate::figures::grouped;
 
 /// Columns of tables.
 const WIDTH: u16 = 100;
@@ -265,19 +266,6 @@ fn plain(text: &str) -> String {
     text.chars()
         .map(|character| if hidden(character) { '?' } else { character })
         .collect()
-}
-
-/// `12,345`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 fn share(part: u64, whole: u64) -> String {

@@ -83,7 +83,7 @@ pub fn run(args: &Args) -> Result<(), ScanError> {
     let policy = policy(args, &model)?;
     let allow = AllowList::load(&args.allow)?;
     let geometry = match args.zone {
-        Some(size) => Geometry::for_bytes(usable(size))?,
+        Some(size) => Geometry::for_zone(size)?,
         None => Geometry::for_clients(args.clients as usize),
     };
     let logs = Logs::open(&args.logs, &args.log_format)?;
@@ -140,14 +140,6 @@ fn policy(args: &Args, model: &Model) -> Result<Policy, ScanError> {
         min_requests,
         ban_seconds: DEFAULT_BAN_SECONDS,
     })
-}
-
-/// What nginx's slab allocator leaves of a zone; the module counts the same way.
-fn usable(size: usize) -> usize {
-    const SLAB_HEADER: usize = 2048;
-    const PAGE: usize = 4096;
-    const PAGE_NOTE: usize = 24;
-    (size.saturating_sub(SLAB_HEADER) / (PAGE + PAGE_NOTE)).saturating_sub(1) * PAGE
 }
 
 fn feed(engine: &mut Engine<'_>, logs: Logs, args: &Args) -> Intake {

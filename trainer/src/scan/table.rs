@@ -7,6 +7,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 
 use super::report::{Client, Fate, Report};
 use super::words::phrases;
+use crate::figures::grouped;
 
 /// Cells of a score's bar.
 const BAR: usize = 10;
@@ -237,19 +238,6 @@ fn write_hint(report: &Report, out: &mut impl Write) -> io::Result<()> {
     )
 }
 
-/// `12,345`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 fn share(part: u64, whole: u64) -> String {
     if whole == 0 {
         "0 %".to_owned()
@@ -277,10 +265,6 @@ mod tests {
 
     #[test]
     fn numbers_for_people() {
-        assert_eq!(
-            [0, 999, 1000, 1_234_567].map(grouped),
-            ["0", "999", "1,000", "1,234,567"]
-        );
         assert_eq!(share(1, 3), "33.3 %");
         assert_eq!(share(0, 0), "0 %");
         assert_eq!(bar(0.999), "██████████ .99");
