@@ -1,6 +1,6 @@
 //! Who is judged by a model of whom. Never a random split over clients.
 
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use sekisho_core::key::{Seed, key_hash};
 
 use crate::dataset::{Client, Label, Site};
 use crate::learn::{FitError, Fitted, Settings, training_examples};
@@ -54,10 +54,9 @@ fn score(fitted: &Fitted, client: &Client) -> Vec<f64> {
 
 /// The fold of a crawler is its family's, that of a person its own.
 fn fold(client: &Client) -> u64 {
-    let hasher = BuildHasherDefault::<DefaultHasher>::default();
     let hash = match client.label {
-        Some(Label::Crawler(family)) => hasher.hash_one(family),
-        _ => hasher.hash_one(&client.name),
+        Some(Label::Crawler(family)) => key_hash(Seed::FIXED, &family.to_le_bytes()),
+        _ => key_hash(Seed::FIXED, client.name.as_bytes()),
     };
     hash % FOLDS
 }
