@@ -94,7 +94,7 @@ pub struct Standing {
     pub reasons: [u8; 3],
     /// Number of the request at which it was first suspect or rejected.
     pub flagged_at: Option<u32>,
-    /// Whether the verdict differs from the request before.
+    /// Whether the verdict is worse than any since the record began or its last ban ended.
     pub turned: bool,
     /// Number of the request that was scored last; with the key it names a sample.
     pub evidence: u32,
@@ -154,8 +154,9 @@ fn stand(record: &mut Record, at: u32, policy: &Policy) -> Standing {
     if verdict == Verdict::Rejected && record.banned_until == 0 {
         record.banned_until = at.saturating_add(policy.ban_seconds.max(1));
     }
-    let turned = record.standing != verdict as u8;
-    record.standing = verdict as u8;
+    // Locations may judge one record by different thresholds: only a verdict worse than all before turns.
+    let turned = verdict as u8 > record.standing;
+    record.standing = record.standing.max(verdict as u8);
     Standing {
         verdict,
         score,
@@ -164,7 +165,7 @@ fn stand(record: &mut Record, at: u32, policy: &Policy) -> Standing {
         flagged_at: (record.flagged_at != 0).then_some(record.flagged_at),
         turned,
         evidence: record.requests - u32::from(record.since_score).min(record.requests),
-        unexplained: turned && verdict != Verdict::Passed,
+        unexplained: turned,
     }
 }
 
@@ -274,6 +275,28 @@ mod tests {
         let standing = drive(&mut record, 110, 1, 0.6).1;
         assert_eq!((standing.unexplained, standing.reasons), (false, [1, 2, 255]));
         assert!(drive(&mut record, 111, 5, 0.99).1.verdict == Verdict::Rejected);
+    }
+
+    #[test]
+    fn two_policies_on_one_record_turn_it_once() {
+        let mut record = Record::fresh(1, 100);
+        drive(&mut record, 100, 10, 0.7);
+        let strict = Policy {
+            suspect: 0.1,
+            reject: 0.2,
+            ..POLICY
+        };
+        let visit = Visit::new(Seed::FIXED, Method::Get, b"/", None);
+        let mut turns = 0;
+        for number in 0..20 {
+            let policy = if number % 2 == 0 { &strict } else { &POLICY };
+            let standing = match arrive(&mut record, 110 + number, &visit, Rating::Unrated, policy) {
+                Arrival::Settled(standing) => standing,
+                Arrival::Score(_) => settle(&mut record, 110 + number, 0.7, policy),
+            };
+            turns += u32::from(standing.turned);
+        }
+        assert_eq!(turns, 1);
     }
 
     #[test]

@@ -36,6 +36,25 @@ fn the_default_model_is_made_from_the_logs_beside_it() {
 }
 
 #[test]
+fn one_site_is_enough() {
+    let scratch = tempfile::tempdir().unwrap();
+    let attackers = models().join("data/hackers.log.gz");
+    for more in [&[][..], &["--automated", attackers.to_str().unwrap()]] {
+        let out = scratch.path().join("site.onnx");
+        train(&["semicomplete.log.gz"], more, &out).success();
+        let scan = Command::cargo_bin("sekisho")
+            .expect("it is built")
+            .arg("scan")
+            .arg("--model")
+            .arg(&out)
+            .arg(models().join("data/semicomplete.log.gz"))
+            .assert()
+            .success();
+        assert!(String::from_utf8_lossy(&scan.get_output().stdout).contains("rejected"));
+    }
+}
+
+#[test]
 fn what_cannot_be_learnt_from_is_said_and_nothing_is_written() {
     let scratch = tempfile::tempdir().unwrap();
     let out = scratch.path().join("model.onnx");

@@ -109,7 +109,7 @@ impl<'a> Extractor<'a> {
         followed.client.requests += 1;
         let requests = followed.client.requests;
         followed.rules.note(entry, requests);
-        if self.counts.contains(&requests) {
+        if self.counts.binary_search(&requests).is_ok() {
             followed.client.rows.push(Row {
                 requests,
                 features: followed.record.features(),

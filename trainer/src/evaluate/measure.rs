@@ -3,8 +3,10 @@
 use serde::Serialize;
 
 use super::COUNTS;
-use super::split::Scores;
+use sekisho_core::model::Thresholds;
+
 use crate::dataset::{Client, Label, Rule, Site};
+use crate::learn::{Scores, highest};
 
 /// Requests that a client must have made to be judged at its last one.
 const LEAST_REQUESTS: u32 = 10;
@@ -13,7 +15,7 @@ const LEAST_REQUESTS: u32 = 10;
 #[derive(Debug, Serialize)]
 pub(crate) struct Measured {
     /// Area under the ROC curve at each client's last request, clients of at least 10 requests.
-    pub auc: f64,
+    pub auc: Option<f64>,
     /// The same without crawlers that render pages as a browser does.
     pub auc_without_rendering: Option<f64>,
     /// Figures after so many requests.
@@ -29,6 +31,26 @@ pub(crate) struct MeasuredAt {
     pub auc: Option<f64>,
     pub recall_at_1_percent: Option<f64>,
     pub recall_at_1_permille: Option<f64>,
+}
+
+/// What a model does at thresholds that were set without the site.
+#[derive(Debug, Serialize)]
+pub(crate) struct AtThresholds {
+    pub suspect: f32,
+    pub reject: f32,
+    /// Of clients of at least 10 requests.
+    pub crawlers: Flagged,
+    /// Of clients of at least 10 requests.
+    pub humans: Flagged,
+}
+
+/// Clients of one class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Flagged {
+    pub clients: usize,
+    /// Suspect, never rejected.
+    pub suspect: usize,
+    pub rejected: usize,
 }
 
 /// Figures of a rule on one site.
@@ -50,8 +72,8 @@ pub(crate) struct RuleAt {
     pub humans_stopped: f64,
 }
 
-/// Measures scores; `None` when the site has crawlers or humans only.
-pub(super) fn of_scores(site: &Site, scores: &Scores) -> Option<Measured> {
+/// Measures scores.
+pub(super) fn of_scores(site: &Site, scores: &Scores) -> Measured {
     let last = |keep: &dyn Fn(&Client) -> bool| {
         let clients = site.clients.iter().zip(scores);
         let judged = clients.filter(|(client, _)| client.requests >= LEAST_REQUESTS && keep(client));
@@ -74,11 +96,38 @@ pub(super) fn of_scores(site: &Site, scores: &Scores) -> Option<Measured> {
             recall_at_1_permille: recall(&crawlers, &humans, 0.001),
         }
     });
-    Some(Measured {
-        auc: auc(&crawlers, &humans)?,
+    Measured {
+        auc: auc(&crawlers, &humans),
         auc_without_rendering: auc(&honest, &humans),
         at: at.into(),
-    })
+    }
+}
+
+/// Counts verdicts at thresholds, a client's worst.
+pub(super) fn at_thresholds(site: &Site, scores: &Scores, thresholds: Thresholds) -> AtThresholds {
+    let (mut crawlers, mut humans) = (Flagged::default(), Flagged::default());
+    for (client, scores) in site.clients.iter().zip(scores) {
+        let (Some(label), Some(score)) = (client.label, highest(client, scores)) else {
+            continue;
+        };
+        let flagged = if label == Label::Human {
+            &mut humans
+        } else {
+            &mut crawlers
+        };
+        flagged.clients += 1;
+        if score >= f64::from(thresholds.reject) {
+            flagged.rejected += 1;
+        } else if score >= f64::from(thresholds.suspect) {
+            flagged.suspect += 1;
+        }
+    }
+    AtThresholds {
+        suspect: thresholds.suspect,
+        reject: thresholds.reject,
+        crawlers,
+        humans,
+    }
 }
 
 /// Measures a rule over clients of at least 10 requests, and over those that made so many.

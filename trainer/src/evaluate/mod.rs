@@ -2,19 +2,19 @@
 
 mod measure;
 mod report;
-mod split;
 
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use sekisho_core::model::Thresholds;
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::dataset::{Rule, Site};
-use crate::learn::{FitError, Settings};
+use crate::learn::{FitError, Scores, Settings, by_families, by_others, choose_thresholds};
 use crate::train::{TrainError, read_sites, row_counts};
-use measure::Measured;
+use measure::{AtThresholds, Measured};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -107,9 +107,11 @@ pub(crate) struct Judged {
     /// Crawlers among them that render pages as a browser does.
     pub rendering: usize,
     /// Figures with all features.
-    pub all: Option<Measured>,
+    pub all: Measured,
     /// Figures without asset and referer features.
-    pub behaviour_only: Option<Measured>,
+    pub behaviour_only: Measured,
+    /// With all features, at thresholds set without this site.
+    pub at_thresholds: Option<AtThresholds>,
     /// Figures of today's rules.
     pub rules: Vec<measure::RuleMeasured>,
 }
@@ -156,24 +158,36 @@ fn evaluate(shipped: &[Site], extra: &[Site], unseen: &[Site]) -> Result<Evaluat
             .copied()
             .filter(|other| !std::ptr::eq(*other, site))
             .collect();
-        evaluation.leave_one_site_out.push(judged(site, |all| {
-            split::by_others(site, &others, settings, all)
-        })?);
+        evaluation
+            .leave_one_site_out
+            .push(by_model_of(site, &others, settings)?);
         evaluation
             .within_site
-            .push(judged(site, |all| split::by_families(site, settings, all))?);
+            .push(judged(site, |all| by_families(site, settings, all), None)?);
     }
     let shipped: Vec<&Site> = shipped.iter().collect();
     for site in extra.iter().chain(unseen) {
-        evaluation.unseen.push(judged(site, |all| {
-            split::by_others(site, &shipped, settings, all)
-        })?);
+        evaluation.unseen.push(by_model_of(site, &shipped, settings)?);
     }
     Ok(evaluation)
 }
 
-fn judged(site: &Site, scores: impl Fn(bool) -> Result<split::Scores, FitError>) -> Result<Judged, FitError> {
+fn by_model_of(site: &Site, others: &[&Site], settings: Settings) -> Result<Judged, FitError> {
+    let thresholds = choose_thresholds(others, settings)?;
+    judged(
+        site,
+        |all| by_others(site, others, settings, all),
+        Some(thresholds),
+    )
+}
+
+fn judged(
+    site: &Site,
+    score: impl Fn(bool) -> Result<Scores, FitError>,
+    thresholds: Option<Thresholds>,
+) -> Result<Judged, FitError> {
     let (crawlers, humans) = site.labelled();
+    let scores = score(true)?;
     Ok(Judged {
         site: site.name.clone(),
         crawlers,
@@ -183,8 +197,9 @@ fn judged(site: &Site, scores: impl Fn(bool) -> Result<split::Scores, FitError>)
             .iter()
             .filter(|client| client.renders && client.label.is_some())
             .count(),
-        all: measure::of_scores(site, &scores(true)?),
-        behaviour_only: measure::of_scores(site, &scores(false)?),
+        all: measure::of_scores(site, &scores),
+        behaviour_only: measure::of_scores(site, &score(false)?),
+        at_thresholds: thresholds.map(|thresholds| measure::at_thresholds(site, &scores, thresholds)),
         rules: Rule::ALL
             .iter()
             .map(|&rule| measure::of_rule(site, rule))

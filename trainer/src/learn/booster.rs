@@ -48,6 +48,9 @@ pub enum FitError {
         /// Rows labelled human.
         humans: usize,
     },
+    /// No likely human can be scored by a model that does not know it.
+    #[error("too few crawler families and humans to set thresholds; give more logs, or a longer one")]
+    NoThresholds,
     /// The booster gave up.
     #[error("training failed: {0}")]
     Booster(String),

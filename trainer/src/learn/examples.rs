@@ -58,7 +58,7 @@ pub fn training_examples<'a>(
         }
         for example in &mut site {
             let class = usize::from(example.automated);
-            example.weight *= counts[class].sqrt() / sums[class];
+            example.weight *= (counts[0] + counts[1]).sqrt() / sums[class];
         }
         examples.append(&mut site);
     }
@@ -117,6 +117,7 @@ mod tests {
             client(Label::Human, 1),
             client(Label::Crawler(1), 6),
             client(Label::Crawler(2), 2),
+            client(Label::Crawler(2), 1),
         ];
         let site = Site {
             name: "site".into(),
@@ -125,7 +126,7 @@ mod tests {
             unparsable: 0,
         };
         let examples = training_examples([(&site, site.clients.iter().collect())]);
-        assert_eq!(examples.len(), 15, "rows at 5 requests are not learnt");
+        assert_eq!(examples.len(), 16, "rows at 5 requests are not learnt");
         let weight = |automated| -> f64 {
             examples
                 .iter()

@@ -3,42 +3,80 @@
 use sekisho_core::checkpoint::DEFAULT_MIN_REQUESTS;
 use sekisho_core::model::Thresholds;
 
-use super::booster::{FitError, Fitted, Settings};
-use super::examples::training_examples;
-use crate::dataset::{Label, Site};
+use super::booster::{FitError, Settings};
+use super::folds::{Scores, by_families, by_others};
+use crate::dataset::{Client, Label, Site};
 
 /// Shares of likely humans that may be suspect and rejected, on a site the model had not seen.
 const SUSPECT_FPR: f64 = 0.01;
 const REJECT_FPR: f64 = 0.002;
 
-/// Greatest score of each likely human from [`DEFAULT_MIN_REQUESTS`] requests on, by models that had not
-/// seen its site; one list a site.
-pub fn out_of_site_scores(sites: &[Site], settings: Settings) -> Result<Vec<Vec<f64>>, FitError> {
-    let mut scores = Vec::new();
-    for (held_out, site) in sites.iter().enumerate() {
-        let others = sites.iter().enumerate().filter(|(index, _)| *index != held_out);
-        let examples = training_examples(others.map(|(_, site)| (site, site.clients.iter().collect())));
-        let fitted = Fitted::fit(&examples, settings, true)?;
-        let humans = site
-            .clients
-            .iter()
-            .filter(|client| client.label == Some(Label::Human));
-        let greatest = humans.filter_map(|client| {
-            let rows: Vec<_> = client
-                .rows
-                .iter()
-                .filter(|row| row.requests >= DEFAULT_MIN_REQUESTS)
-                .map(|row| &row.features)
-                .collect();
-            fitted.score(rows.into_iter()).into_iter().reduce(f64::max)
-        });
-        scores.push(greatest.collect());
+/// Request counts at which rows are needed, so that a client has about the chances to be flagged that it has
+/// live: from the first verdict on, then as often as slow clients are scored.
+pub const SCORED_COUNTS: [u32; 66] = {
+    let mut counts = [0; 66];
+    let early = [10, 12, 16, 20, 24];
+    let mut index = 0;
+    while index < counts.len() {
+        counts[index] = if index < early.len() {
+            early[index]
+        } else {
+            8 * (index as u32 - 1)
+        };
+        index += 1;
     }
-    Ok(scores)
+    counts
+};
+
+/// Thresholds for a model of these sites. Each site is scored by a model of the others; where those lack
+/// crawlers or humans, by models of the site itself with families kept apart.
+pub fn choose_thresholds(sites: &[&Site], settings: Settings) -> Result<Thresholds, FitError> {
+    let mut scores = Vec::new();
+    for site in sites {
+        let others: Vec<&Site> = sites
+            .iter()
+            .copied()
+            .filter(|other| !std::ptr::eq(*other, *site))
+            .collect();
+        let scored = match by_others(site, &others, settings, true) {
+            Err(FitError::OneClass { .. }) => by_families(site, settings, true),
+            scored => scored,
+        };
+        match scored {
+            Ok(scored) => scores.push(human_scores(site, &scored)),
+            Err(FitError::OneClass { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    scores.retain(|site| !site.is_empty());
+    if scores.is_empty() {
+        Err(FitError::NoThresholds)
+    } else {
+        Ok(choose(&scores))
+    }
+}
+
+fn human_scores(site: &Site, scores: &Scores) -> Vec<f64> {
+    let humans = site
+        .clients
+        .iter()
+        .zip(scores)
+        .filter(|(client, _)| client.label == Some(Label::Human));
+    humans
+        .filter_map(|(client, scores)| highest(client, scores))
+        .collect()
+}
+
+/// The highest of a client's scores from which a verdict can follow: from [`DEFAULT_MIN_REQUESTS`] requests on.
+pub fn highest(client: &Client, scores: &[f64]) -> Option<f64> {
+    let rows = client.rows.iter().zip(scores);
+    rows.filter(|(row, _)| row.requests >= DEFAULT_MIN_REQUESTS)
+        .map(|(_, score)| *score)
+        .reduce(f64::max)
 }
 
 /// Thresholds that the humans of `scores` stay below but for the allowed share, each site counting the same.
-pub fn choose(scores: &[Vec<f64>]) -> Thresholds {
+fn choose(scores: &[Vec<f64>]) -> Thresholds {
     let (suspect, suspect_fpr) = cut(scores, SUSPECT_FPR);
     let (reject, reject_fpr) = cut(scores, REJECT_FPR);
     Thresholds {

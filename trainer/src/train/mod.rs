@@ -12,7 +12,7 @@ use sekisho_core::model::Card;
 use thiserror::Error;
 
 use crate::dataset::{Label, ListError, Site, SiteError, UserAgents, read_site};
-use crate::learn::{self, FitError, Fitted, Settings, TRAINING_COUNTS};
+use crate::learn::{self, FitError, Fitted, SCORED_COUNTS, Settings, TRAINING_COUNTS};
 use crate::onnx::{self, WriteError};
 
 const EXAMPLES: &str = "\
@@ -24,9 +24,6 @@ Examples:
 
 Labels are weak: declared crawlers by user agent, people by a browser that loads scripts and pictures with
 referers. Clients that are neither are not learnt from. The same logs and seed give the same file.";
-
-/// Request counts at which rows are taken, beside those of [`TRAINING_COUNTS`], for the thresholds.
-const THRESHOLD_COUNTS: [u32; 3] = [10, 20, 50];
 
 /// Learn a model from access logs
 #[derive(clap::Args)]
@@ -97,7 +94,7 @@ pub fn run(args: &Args) -> Result<(), TrainError> {
     let counts = row_counts();
     let sites = read_sites(&args.logs, &args.automated, &counts)?;
     let progress = spinner("learning");
-    let thresholds = learn::choose(&learn::out_of_site_scores(&sites, settings)?);
+    let thresholds = learn::choose_thresholds(&sites.iter().collect::<Vec<_>>(), settings)?;
     let everyone = sites.iter().map(|site| (site, site.clients.iter().collect()));
     let examples = learn::training_examples(everyone);
     let fitted = Fitted::fit(&examples, settings, true)?;
@@ -151,8 +148,9 @@ pub fn read_sites(logs: &[PathBuf], automated: &[PathBuf], counts: &[u32]) -> Re
 
 /// Request counts at which rows are taken, ascending.
 pub fn row_counts() -> Vec<u32> {
-    let mut counts: Vec<u32> = TRAINING_COUNTS.into_iter().chain(THRESHOLD_COUNTS).collect();
+    let mut counts: Vec<u32> = TRAINING_COUNTS.into_iter().chain(SCORED_COUNTS).collect();
     counts.sort_unstable();
+    counts.dedup();
     counts
 }
 

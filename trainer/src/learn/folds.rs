@@ -1,18 +1,19 @@
-//! Who is judged by a model of whom. Never a random split over clients.
+//! Parts of one site, with no crawler family in two of them.
 
 use sekisho_core::key::{Seed, key_hash};
 
+use super::booster::{FitError, Fitted, Settings};
+use super::examples::training_examples;
 use crate::dataset::{Client, Label, Site};
-use crate::learn::{FitError, Fitted, Settings, training_examples};
-
-/// Scores of a site's labelled clients, one list a client in the order of its rows; empty for others.
-pub(super) type Scores = Vec<Vec<f64>>;
 
 /// Parts that a site's families are dealt into.
 const FOLDS: u64 = 5;
 
+/// Scores of a site's labelled clients, one list a client in the order of its rows; empty for others.
+pub type Scores = Vec<Vec<f64>>;
+
 /// Scores by a model of other sites.
-pub(super) fn by_others(
+pub fn by_others(
     site: &Site,
     others: &[&Site],
     settings: Settings,
@@ -27,15 +28,15 @@ pub(super) fn by_others(
 
 /// Scores within a site: each fifth of the crawler families and of the people by a model of the rest. No
 /// family is on both sides.
-pub(super) fn by_families(site: &Site, settings: Settings, all_features: bool) -> Result<Scores, FitError> {
+pub fn by_families(site: &Site, settings: Settings, all_features: bool) -> Result<Scores, FitError> {
     let mut scores = vec![Vec::new(); site.clients.len()];
     for held_out in 0..FOLDS {
-        let rest = site
-            .clients
-            .iter()
-            .filter(|client| fold(client) != held_out)
-            .collect();
-        let fitted = Fitted::fit(&training_examples([(site, rest)]), settings, all_features)?;
+        let rest = site.clients.iter().filter(|client| fold(client) != held_out);
+        let fitted = Fitted::fit(
+            &training_examples([(site, rest.collect())]),
+            settings,
+            all_features,
+        )?;
         for (client, scores) in site.clients.iter().zip(&mut scores) {
             if fold(client) == held_out {
                 *scores = score(&fitted, client);
