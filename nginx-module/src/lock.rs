@@ -5,7 +5,7 @@
 //! record that may be half written. Waiting is bounded: a request that cannot have the lock goes on unaccounted.
 
 use std::hint::spin_loop;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
 
 /// Looks at the word before giving the processor away.
 const SPINS: u32 = 100;
@@ -57,14 +57,21 @@ pub fn acquire(word: &AtomicU64, pid: u32, is_gone: impl Fn(u32) -> bool) -> Opt
     if held == FREE || (owner != pid && !is_gone(owner)) {
         return None;
     }
-    word.compare_exchange(held, mine, Ordering::Acquire, Ordering::Relaxed)
+    // The way stays named: should this worker die before it has reset the record, the next one still knows of it.
+    let way = way_of(held);
+    word.compare_exchange(held, word_of(pid, way), Ordering::Acquire, Ordering::Relaxed)
         .is_ok()
-        .then(|| Taken::Stolen(way_of(held)))
+        .then_some(Taken::Stolen(way))
 }
 
 /// Says which record the owner is about to write.
 pub fn announce(word: &AtomicU64, pid: u32, way: usize) {
     word.store(word_of(pid, Some(way)), Ordering::Release);
+    // A release store keeps what comes before it; the compiler could still move the plain writes to the record
+    // that follow ahead of it, and a death in between would leave a torn record that nobody announced. The
+    // processor needs no fence: instructions retire in order, so an owner that reached the record has stored the
+    // word too, and who finds it gone does so after the kernel has ended it, with all of its stores visible.
+    compiler_fence(Ordering::SeqCst);
 }
 
 /// Gives the lock back.
