@@ -3,6 +3,8 @@
 //! A production build has neither: a client could write its own history, or stop a worker.
 
 use crate::ffi::request::Request;
+#[cfg(feature = "test-clock")]
+use crate::ffi::shm::stop_worker;
 
 /// Places where a test build can be made to fail, by the request header `X-Sekisho-Fault`.
 #[derive(Clone, Copy, Debug)]
@@ -11,7 +13,8 @@ pub enum Fault {
     Panic,
     /// A panic while a record is being written: `panic-locked`.
     PanicLocked,
-    /// The worker's death while a record is being written: `die-locked`.
+    /// The worker's death while a record is being written: `die-locked`; or the worker held up there until
+    /// SIGCONT: `stop-locked`.
     DieLocked,
     /// A panic in the log phase: `panic-log`.
     PanicLog,
@@ -41,17 +44,14 @@ pub fn now(request: &Request<'_>) -> u32 {
 /// Fails as the request asks.
 #[cfg(feature = "test-clock")]
 pub fn fault(request: &Request<'_>, fault: Fault) {
-    let name: &[u8] = match fault {
-        Fault::Panic => b"panic",
-        Fault::PanicLocked => b"panic-locked",
-        Fault::DieLocked => b"die-locked",
-        Fault::PanicLog => b"panic-log",
-    };
-    if request.header(b"x-sekisho-fault") != Some(name) {
-        return;
-    }
-    match fault {
-        Fault::DieLocked => std::process::abort(),
-        _ => panic!("injected at {fault:?}\nwith a second line"),
+    match (fault, request.header(b"x-sekisho-fault").unwrap_or_default()) {
+        (Fault::DieLocked, b"die-locked") => std::process::abort(),
+        (Fault::DieLocked, b"stop-locked") => stop_worker(),
+        (Fault::Panic, b"panic")
+        | (Fault::PanicLocked, b"panic-locked")
+        | (Fault::PanicLog, b"panic-log") => {
+            panic!("injected at {fault:?}\nwith a second line")
+        }
+        _ => {}
     }
 }

@@ -212,6 +212,13 @@ fn free_port() -> u16 {
     listener.local_addr().expect("bound").port()
 }
 
+fn state_and_parent(pid: u32) -> Option<(String, String)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // After the name in parentheses: state, parent, ...
+    let mut words = stat.rsplit(')').next()?.split_whitespace().map(str::to_owned);
+    Some((words.next()?, words.next()?))
+}
+
 /// Looks again and again until there is something, at most 20 s.
 pub fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
@@ -277,12 +284,14 @@ impl Nginx {
             .filter_map(Result::ok);
         let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
         let is_worker = |pid: &u32| {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            // After the name in parentheses: state, parent, ...
-            let mut words = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-            words.next().is_some_and(|state| state != "Z") && words.next() == Some(&master)
+            state_and_parent(*pid).is_some_and(|(state, parent)| state != "Z" && parent == master)
         };
         pids.filter(is_worker).collect()
+    }
+
+    /// Whether SIGSTOP has stopped a process.
+    pub fn is_stopped(&self, pid: u32) -> bool {
+        state_and_parent(pid).is_some_and(|(state, _)| state == "T")
     }
 
     /// Sends a signal to a process of this nginx.

@@ -1,5 +1,7 @@
 //! What all workers remember together, and what survives: reloads, dead workers, a full zone.
 
+use std::time::{Duration, Instant};
+
 use sekisho_tests::nginx::{Module, Site, wait_for};
 use sekisho_tests::visitors::{COUNTERS, browse, checked, counters, crawl, site, visit};
 
@@ -106,6 +108,32 @@ fn a_worker_that_dies_while_it_writes_costs_one_record() {
     );
     let counters = counters(&nginx);
     assert_eq!((counters["stolen_locks"], counters["lock_failures"]), (1, 0));
+}
+
+#[test]
+fn a_worker_that_hangs_while_it_writes_holds_nobody_up() {
+    let nginx = site(Module::TestClock).start(&checked(ENFORCED, COUNTERS));
+    crawl(&nginx, "192.0.2.1", 0, 3);
+    let (hanging, other, elapsed) = std::thread::scope(|scope| {
+        let hanging = scope.spawn(|| {
+            let fault = [("X-Sekisho-Fault", "stop-locked")];
+            visit(&nginx, "192.0.2.1", 4, "/page.html", &fault).status
+        });
+        let stopped = wait_for(|| nginx.workers().into_iter().find(|&pid| nginx.is_stopped(pid)))
+            .expect("a worker stops");
+        let start = Instant::now();
+        let other = visit(&nginx, "192.0.2.1", 5, "/page.html", &[]).status;
+        let elapsed = start.elapsed();
+        // Before anything can fail: a stopped worker would outlive the test.
+        nginx.signal(stopped, libc::SIGCONT);
+        (hanging.join().expect("no panic"), other, elapsed)
+    });
+    assert_eq!((hanging, other), (200, 200));
+    assert!(elapsed < Duration::from_secs(1), "{elapsed:?}");
+    assert_eq!(crawl(&nginx, "192.0.2.1", 6, 1), [200]);
+    let counters = counters(&nginx);
+    assert_eq!((counters["lock_failures"], counters["stolen_locks"]), (1, 0));
+    assert_eq!(counters["requests"], 5, "the one between is not accounted");
 }
 
 #[test]

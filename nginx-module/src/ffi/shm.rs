@@ -169,6 +169,13 @@ fn is_gone(pid: u32) -> bool {
     answer == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
 }
 
+/// Stops this process until it gets SIGCONT.
+#[cfg(feature = "test-clock")]
+pub fn stop_worker() {
+    // SAFETY: SIGSTOP cannot be caught: no handler runs, the call returns when the process goes on.
+    unsafe { libc::raise(libc::SIGSTOP) };
+}
+
 /// nginx calls this for each zone of a new configuration; `old` is the data of the same zone in the
 /// configuration before, when its memory is kept.
 pub unsafe extern "C" fn init_zone(shm_zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_int_t {
