@@ -69,21 +69,24 @@ impl Set {
 
     /// Finds the key's record or makes one. `at` is in unix seconds.
     pub fn admit(&mut self, hash: u64, at: u32) -> (usize, Admission) {
-        if let Some(way) = self.find(hash) {
-            return (way, Admission::Known);
-        }
         let way = self.victim(hash, at);
+        (way, self.admit_at(way, hash, at))
+    }
+
+    /// The second half of [`Set::admit`], for who has to say which record it will write before it does: `way`
+    /// is what [`Set::victim`] answered for the same key, and the set has not changed since.
+    pub fn admit_at(&mut self, way: usize, hash: u64, at: u32) -> Admission {
         let record = self.record_mut(way);
+        if record.key_hash == hash && hash != 0 {
+            return Admission::Known;
+        }
         let lost = record.key_hash != 0 && at.saturating_sub(record.last) < IDLE_SECONDS;
         *record = Record::fresh(hash, at);
-        (
-            way,
-            if lost {
-                Admission::Evicted
-            } else {
-                Admission::Fresh
-            },
-        )
+        if lost {
+            Admission::Evicted
+        } else {
+            Admission::Fresh
+        }
     }
 
     /// The record of a way; ways are counted modulo [`WAYS`].
@@ -252,6 +255,19 @@ mod tests {
             "an idle record is no loss"
         );
         assert_eq!(set.admit(301, 5000).0, 0, "an expired ban protects no more");
+    }
+
+    #[test]
+    fn a_record_is_made_in_the_way_that_was_picked_and_kept_when_it_is_the_keys_own() {
+        let mut set = Set::default();
+        assert_eq!(set.admit_at(5, 7, 100), Admission::Fresh);
+        set.record_mut(5).last = 150;
+        assert_eq!(set.victim(7, 160), 5);
+        assert_eq!(set.admit_at(5, 7, 160), Admission::Known);
+        assert_eq!(set.record(5).last, 150, "a known record is not begun anew");
+        assert_eq!(set.admit_at(5, 8, 160), Admission::Evicted);
+        assert_eq!((set.find(7), set.find(8)), (None, Some(5)));
+        assert_eq!(set.admit_at(5, 9, 160 + IDLE_SECONDS), Admission::Fresh);
     }
 
     proptest! {
