@@ -193,7 +193,9 @@ pub fn minimum_kb() -> usize {
     pages.unwrap_or(8) * PAGE_BYTES / 1024
 }
 
-/// The hash of a client's key, its address in the zone, and the reference id of what was concluded.
+/// The reference id of a conclusion: a hash, under the zone's seed, of the client's key hash and the request number
+/// of the last scoring. The same until the next scoring, so a log line leads to the sample of the same evidence;
+/// keyed, so it does not tell whose it is.
 pub fn reference_id(seed: Seed, hash: u64, evidence: u32) -> u64 {
     use std::hash::Hasher;
     let mut hasher = siphasher::sip::SipHasher13::new_with_keys(seed.0, seed.1);
