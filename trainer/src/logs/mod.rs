@@ -17,13 +17,15 @@ use std::thread;
 use sekisho_core::logline::Format;
 
 pub use batch::{Batch, Parsed};
-use cutter::Cutter;
+use cutter::{BatchLimits, Cutter};
 use source::Source;
 
 /// Longest line that is read, in bytes; longer ones count as unparsable and take no memory.
 pub const MAX_LINE: usize = 64 * 1024;
 /// About how much text one batch holds, in bytes.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Most lines of one batch; in a log of ordinary lines the bytes end it first.
+const BATCH_LINES: usize = 64 * 1024;
 /// Batches that may wait for the caller.
 const QUEUE: usize = 2;
 
@@ -113,7 +115,11 @@ fn read_all(sources: Vec<Source>, done: &AtomicU64, sender: &SyncSender<Batch>) 
         let name = source.name().to_owned();
         let mut lines = 0;
         let result = source.reader(done).and_then(|reader| {
-            let mut cutter = Cutter::new(reader, index, BATCH_BYTES);
+            let limits = BatchLimits {
+                bytes: BATCH_BYTES,
+                lines: BATCH_LINES,
+            };
+            let mut cutter = Cutter::new(reader, index, limits);
             while let Some(batch) = cutter.next_batch()? {
                 lines = batch.last_line();
                 if sender.send(batch).is_err() {
