@@ -100,26 +100,28 @@ fn log_format(text: &str) -> Result<Format, FormatError> {
     Format::parse(text)
 }
 
+/// What `threshold=` and `suspect=` of the `sekisho` directive take, no more and no less.
 fn score(text: &str) -> Result<f32, String> {
-    match text.parse::<f32>() {
-        Ok(score) if score > 0.0 && score <= 1.0 => Ok(score),
-        _ => Err("a score is greater than 0 and at most 1".to_owned()),
-    }
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let number = plain.then(|| text.parse::<f32>().ok()).flatten();
+    number
+        .filter(|score| (0.0..=1.0).contains(score))
+        .ok_or_else(|| "a score is at least 0 and at most 1, such as 0.9".to_owned())
 }
 
-/// nginx's sizes: a number with `k`, `m` or `g`.
+/// nginx's sizes (`ngx_parse_size`): a number with an optional `k` or `m`; `g` is for offsets only.
 fn size(text: &str) -> Result<usize, String> {
     let lower = text.to_ascii_lowercase();
     let (digits, unit) = match lower.char_indices().last() {
         Some((at, 'k')) => (&lower[..at], 1 << 10),
         Some((at, 'm')) => (&lower[..at], 1 << 20),
-        Some((at, 'g')) => (&lower[..at], 1 << 30),
         _ => (&lower[..], 1),
     };
-    let number: Option<usize> = digits.parse().ok();
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number: Option<usize> = plain.then(|| digits.parse().ok()).flatten();
     number
         .and_then(|number| number.checked_mul(unit))
-        .ok_or_else(|| "a size is a number with k, m or g".to_owned())
+        .ok_or_else(|| "a size is a number with k or m, such as 10m".to_owned())
 }
 
 #[cfg(test)]
@@ -135,18 +137,24 @@ mod tests {
         check("4096", Some(4096));
         check("64k", Some(65_536));
         check("10M", Some(10 << 20));
-        check("2g", Some(2 << 30));
+        check("2048m", Some(2 << 30));
+        check("2g", None);
+        check("", None);
         check("m", None);
+        check("+1", None);
         check("10mb", None);
         check("-1", None);
-        check("99999999999999999999g", None);
+        check("99999999999999999999m", None);
+        check("18446744073709551615k", None);
     }
 
     #[test]
     fn scores_are_probabilities() {
-        for bad in ["0", "-1", "1.1", "NaN", "inf", "x", ""] {
+        for bad in ["-1", "-0", "+1", "1.1", "1e-1", "NaN", "inf", ".", "x", ""] {
             assert!(score(bad).is_err(), "{bad}");
         }
-        assert_eq!(score("0.9"), Ok(0.9));
+        for (text, expected) in [("0", 0.0), ("0.9", 0.9), (".5", 0.5), ("1", 1.0)] {
+            assert_eq!(score(text), Ok(expected));
+        }
     }
 }
