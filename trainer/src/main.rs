@@ -11,6 +11,7 @@ mod onnx;
 mod replay;
 mod scan;
 mod train;
+mod visible;
 
 use clap::Parser;
 use std::process::ExitCode;

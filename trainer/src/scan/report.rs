@@ -10,6 +10,7 @@ use sekisho_core::model::{Contribution, Model, contributions};
 use super::engine::{Forgotten, Outcome};
 use super::slot::Flag;
 use crate::logs::Trouble;
+use crate::visible::escaped;
 
 /// A feature that raises the log-odds by less than this is no reason.
 const LEAST_REASON: f32 = 0.05;
@@ -192,7 +193,7 @@ impl Client {
             None => Vec::new(),
         };
         Client {
-            name: visible(&slot.name, usize::MAX),
+            name: escaped(&slot.name, usize::MAX),
             requests: slot.requests,
             stopped: slot.stopped,
             seen: slot.seen,
@@ -208,45 +209,3 @@ impl Client {
 
 /// Reasons that are kept for a client.
 const MAX_REASONS: usize = 5;
-
-/// Hostile bytes as text that is safe on a terminal: control and direction characters are escaped, what is
-/// not UTF-8 becomes U+FFFD, and what is longer than `limit` characters is cut.
-pub fn visible(bytes: &[u8], limit: usize) -> String {
-    let head = &bytes[..bytes.len().min(limit.saturating_mul(4))];
-    let text = String::from_utf8_lossy(head);
-    let mut shown = String::new();
-    let mut characters = text.chars();
-    for character in characters.by_ref().take(limit) {
-        match character {
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
-                shown.extend(character.escape_unicode());
-            }
-            _ if character.is_control() => shown.extend(character.escape_default()),
-            _ => shown.push(character),
-        }
-    }
-    if characters.next().is_some() || head.len() < bytes.len() {
-        shown.push('…');
-    }
-    shown
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hostile_text_is_made_visible() {
-        #[track_caller]
-        fn check(bytes: &[u8], limit: usize, expected: &str) {
-            assert_eq!(visible(bytes, limit), expected);
-        }
-        check(b"192.0.2.1", 100, "192.0.2.1");
-        check(b"\x1b[31mred\r\n", 100, "\\u{1b}[31mred\\r\\n");
-        check("caf\u{e9} \u{202e}gpj".as_bytes(), 100, "café \\u{202e}gpj");
-        check("\u{9b}31m".as_bytes(), 100, "\\u{9b}31m");
-        check(&[0xff, b'a'], 100, "\u{fffd}a");
-        check(b"abcdef", 3, "abc…");
-        check(&[b'x'; 1000], 2, "xx…");
-    }
-}

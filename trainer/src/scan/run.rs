@@ -15,10 +15,11 @@ use sekisho_core::url::Visit;
 use super::allow::{AllowError, AllowList};
 use super::args::{Args, OutputFormat};
 use super::engine::{Engine, Hit, Rules};
-use super::report::{BadLine, Intake, Report, visible};
+use super::report::{BadLine, Intake, Report};
 use super::table::Style;
 use super::{json, progress, table};
 use crate::logs::{Batch, LogError, Logs, MAX_LINE, Parsed};
+use crate::visible::escaped;
 
 /// What scans use unless told otherwise; made by `make model`.
 pub(super) static DEFAULT_MODEL: &[u8] = include_bytes!("../../../models/default.onnx");
@@ -208,7 +209,7 @@ fn take_in<'a>(intake: &mut Intake, batch: &Batch, parsed: Vec<Parsed<Option<Hit
             file: intake.files[batch.source].clone(),
             line: batch.first_line + index as u64,
             reason: reason.map_or(format!("longer than {MAX_LINE} bytes"), |error| error.to_string()),
-            text: visible(batch.line(index), SHOWN),
+            text: escaped(batch.line(index), SHOWN),
         });
     }
     intake.requests += hits.len() as u64;
