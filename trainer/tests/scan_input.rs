@@ -304,6 +304,26 @@ fn errors_name_what_is_wrong() {
 }
 
 #[test]
+fn a_file_too_large_for_a_model_is_not_read() {
+    let bench = Bench::new();
+    bench.write("access.log", line("192.0.2.1", 1, "/").as_bytes());
+    let file = std::fs::File::create(bench.path("model.onnx")).unwrap();
+    file.set_len(1 << 30).unwrap();
+    // Not enough memory for the file, more than enough for a model.
+    let script = "ulimit -v 800000; exec \"$0\" scan --model model.onnx access.log";
+    let output = std::process::Command::new("bash")
+        .args(["-c", script])
+        .arg(assert_cmd::cargo::cargo_bin("sekisho"))
+        .current_dir(bench.path(""))
+        .env("RAYON_NUM_THREADS", "2")
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("the limit is 4194304"), "{error}");
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let bench = Bench::new();
     let log: String = (0..30_000)

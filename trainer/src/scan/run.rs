@@ -1,7 +1,7 @@
 //! From logs to a report.
 
-use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -116,14 +116,22 @@ fn load_model(path: Option<&Path>) -> Result<Model, ScanError> {
         }
     };
     let Some(path) = path else {
-        return Model::load(DEFAULT_MODEL, &Limits::default())
-            .map_err(refused("that is built in".to_owned()));
+        return Model::load(DEFAULT_MODEL, &Limits::DEFAULT).map_err(refused("that is built in".to_owned()));
     };
-    let bytes = fs::read(path).map_err(|source| ScanError::ModelFile {
+    let bytes = read_model(path).map_err(|source| ScanError::ModelFile {
         path: path.to_owned(),
         source,
     })?;
-    Model::load(&bytes, &Limits::default()).map_err(refused(path.display().to_string()))
+    Model::load(&bytes, &Limits::DEFAULT).map_err(refused(path.display().to_string()))
+}
+
+/// One byte more than a model may have is enough to refuse it.
+fn read_model(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(Limits::DEFAULT.max_bytes as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn policy(args: &Args, model: &Model) -> Result<Policy, ScanError> {
