@@ -166,6 +166,31 @@ fn memory_is_bounded_and_flagged_clients_outlast_the_crowd() {
 }
 
 #[test]
+fn flagged_clients_that_were_forgotten_are_told() {
+    let bench = Bench::new();
+    let log: String = (0..2200)
+        .flat_map(|client| (0..12).map(move |n| (client, n)))
+        .map(|(client, n)| {
+            let name = format!("10.0.{}.{}", client >> 8, client & 255);
+            line(&name, client * 12 + n, &format!("/item/{n}"))
+        })
+        .collect();
+    bench.write("access.log", log.as_bytes());
+    let summary = bench.json(&["access.log", "--clients", "1"])["summary"].clone();
+    let evicted = &summary["evicted"];
+    // The table's eight ways, and what is kept beside them: see EVICTED_KEPT.
+    assert_eq!(summary["verdicts"]["rejected"]["clients"], 2056);
+    assert_eq!(evicted["flagged"], 144);
+    // Each is stopped from its tenth request on.
+    assert_eq!(evicted["requests_stopped"], 3 * 144);
+    assert_eq!(summary["requests_stopped"], 3 * 2200);
+    let text = String::from_utf8(bench.output(&["access.log", "--clients", "1"]).stdout).unwrap();
+    let told = "144 clients with 1,728 requests were forgotten to make room, 144 of them flagged";
+    assert!(text.contains(told), "{text}");
+    assert!(text.contains("; 6,600 stopped"), "{text}");
+}
+
+#[test]
 fn rejection_is_a_matter_of_evidence() {
     let bench = Bench::new();
     let crawl: String = (0..60)
@@ -180,6 +205,7 @@ fn rejection_is_a_matter_of_evidence() {
     }
     check(&bench, &[], "rejected", Some(10));
     check(&bench, &["--min-requests", "4"], "rejected", Some(4));
+    check(&bench, &["--threshold", "0"], "rejected", Some(10));
     check(&bench, &["--threshold", "1"], "suspect", Some(10));
     check(&bench, &["--threshold", "1", "--suspect", "0.99"], "passed", None);
     check(&bench, &["--allow", "192.0.2.0/24"], "allowed", Some(10));

@@ -113,6 +113,7 @@ struct Evicted {
     clients: u64,
     requests: u64,
     flagged: u64,
+    requests_stopped: u64,
 }
 
 #[derive(Serialize)]
@@ -187,6 +188,7 @@ fn summary(report: &Report) -> Summary<'_> {
             clients: report.forgotten.clients,
             requests: report.forgotten.requests,
             flagged: report.forgotten.flagged,
+            requests_stopped: report.forgotten.stopped,
         },
         model: ModelIdentity {
             digest: &report.model,

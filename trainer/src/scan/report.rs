@@ -121,7 +121,7 @@ pub struct Report {
     pub forgotten: Forgotten,
     /// By what became of them; forgotten ones are not among them.
     pub tallies: BTreeMap<Fate, Tally>,
-    /// Requests that would have been stopped.
+    /// Requests that would have been stopped, those of forgotten clients included.
     pub stopped: u64,
     /// SHA-256 of the model's file.
     pub model: String,
@@ -157,7 +157,7 @@ impl Report {
             tally.clients += 1;
             tally.requests += client.requests;
         }
-        let stopped = clients.iter().map(|client| client.stopped).sum();
+        let stopped = clients.iter().map(|client| client.stopped).sum::<u64>() + forgotten.stopped;
         Report {
             intake,
             clients,

@@ -212,20 +212,20 @@ pub fn write_notes(report: &Report, out: &mut impl Write) -> io::Result<()> {
     if forgotten.clients > 0 {
         writeln!(
             out,
-            "{} clients with {} requests were forgotten to make room (--clients N remembers more)",
+            "{} clients with {} requests were forgotten to make room, {} of them flagged (--clients N remembers more)",
             grouped(forgotten.clients),
-            grouped(forgotten.requests)
+            grouped(forgotten.requests),
+            grouped(forgotten.flagged)
         )?;
     }
     Ok(())
 }
 
 fn write_hint(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let rejected = report.tallies.get(&Fate::Rejected).copied().unwrap_or_default();
     if report.intake.requests == 0 {
         return Ok(());
     }
-    if rejected.clients == 0 {
+    if report.stopped == 0 {
         return writeln!(
             out,
             "Next: nobody would have been stopped; a longer log shows more."
