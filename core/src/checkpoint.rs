@@ -92,11 +92,13 @@ pub struct Standing {
     pub requests: u32,
     /// Features that speak most for the score, as indices into the schema; 255 is none.
     pub reasons: [u8; 3],
-    /// Number of the request at which it was first suspect or rejected.
+    /// Number of the request at which the verdict last turned against it, since its last ban ended.
     pub flagged_at: Option<u32>,
     /// Whether the verdict is worse than any since the record began or its last ban ended.
     pub turned: bool,
-    /// Number of the request that was scored last; with the key it names a sample.
+    /// Number of the request whose evidence the verdict stands on: the one at which it turned, or while
+    /// nothing is held against the client the one scored last. With the key it makes the reference id, so a
+    /// ban has one id from its first stop to its last.
     pub evidence: u32,
     /// The verdict just turned against the client: `reasons` are not those for it yet.
     pub unexplained: bool,
@@ -148,15 +150,16 @@ pub fn depart(record: &mut Record, status: u16, body_bytes: u64) {
 fn stand(record: &mut Record, at: u32, policy: &Policy) -> Standing {
     let score = (record.scored != 0).then_some(record.score);
     let verdict = policy.judge(score, record.evidence());
-    if verdict != Verdict::Passed && record.flagged_at == 0 {
-        record.flagged_at = record.requests;
-    }
     if verdict == Verdict::Rejected && record.banned_until == 0 {
         record.banned_until = at.saturating_add(policy.ban_seconds.max(1));
     }
     // Locations may judge one record by different thresholds: only a verdict worse than all before turns.
     let turned = verdict as u8 > record.standing;
     record.standing = record.standing.max(verdict as u8);
+    if turned {
+        record.flagged_at = record.requests;
+    }
+    let scored_at = record.requests - u32::from(record.since_score).min(record.requests);
     Standing {
         verdict,
         score,
@@ -164,7 +167,11 @@ fn stand(record: &mut Record, at: u32, policy: &Policy) -> Standing {
         reasons: record.reasons,
         flagged_at: (record.flagged_at != 0).then_some(record.flagged_at),
         turned,
-        evidence: record.requests - u32::from(record.since_score).min(record.requests),
+        evidence: if verdict == Verdict::Passed {
+            scored_at
+        } else {
+            record.flagged_at
+        },
         unexplained: turned,
     }
 }
@@ -253,7 +260,7 @@ mod tests {
         let after = drive(&mut record, 709, 9, 0.99).1;
         assert_eq!(
             (after.verdict, after.requests, after.flagged_at),
-            (Verdict::Passed, 30, Some(10))
+            (Verdict::Passed, 30, None)
         );
         assert_eq!(
             drive(&mut record, 718, 1, 0.99).1.verdict,

@@ -212,7 +212,6 @@ impl Record {
             first: self.first,
             last: self.last,
             requests: self.requests,
-            flagged_at: self.flagged_at,
             bans: self.bans.saturating_add(1),
             ..Record::fresh(self.key_hash, self.first)
         };

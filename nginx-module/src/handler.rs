@@ -177,21 +177,22 @@ impl Case<'_> {
                 (self.with_record(index, settle)?, Some(features))
             }
         };
-        if standing.unexplained {
-            self.explain(index, &mut standing, scored);
-        }
+        let evidence = if standing.unexplained {
+            self.explain(index, &mut standing, scored)
+        } else {
+            scored
+        };
         let flagged = standing.verdict != Verdict::Passed;
-        Some((standing, scored.filter(|_| flagged)))
+        Some((standing, evidence.filter(|_| flagged)))
     }
 
-    /// Finds the reasons for a verdict that just turned and keeps them. Under another location's thresholds a
-    /// verdict can turn without a new score; the features are then those of now.
-    fn explain(&self, index: u32, standing: &mut Standing, scored: Option<Features>) {
-        let Some(features) = scored.or_else(|| self.with_record(index, |record| record.features())) else {
-            return;
-        };
+    /// Finds the reasons for a verdict that just turned, keeps them, and returns the features that show them.
+    /// Under another location's thresholds a verdict can turn without a new score; they are then those of now.
+    fn explain(&self, index: u32, standing: &mut Standing, scored: Option<Features>) -> Option<Features> {
+        let features = scored.or_else(|| self.with_record(index, |record| record.features()))?;
         standing.reasons = self.scorer.reasons(&features);
         self.with_record(index, |record| checkpoint::explain(record, standing.reasons));
+        Some(features)
     }
 
     /// Changes the client's record under its lock; `None` when the lock or the record is not to be had.
@@ -205,21 +206,11 @@ impl Case<'_> {
     fn observe(&self, set: &mut LockedSet<'_>, visit: &Visit, rating: Rating) -> Arrival {
         let counters = self.zone.counters();
         Counters::add(&counters.requests);
-        let way = match set.find(self.hash) {
-            Some(way) => {
-                set.announce(way);
-                way
-            }
-            None => {
-                let way = set.victim(self.hash, self.at);
-                set.announce(way);
-                let (way, admission) = set.admit(self.hash, self.at);
-                if admission == Admission::Evicted {
-                    Counters::add(&counters.evictions);
-                }
-                way
-            }
-        };
+        let way = set.victim(self.hash, self.at);
+        set.announce(way);
+        if set.admit_at(way, self.hash, self.at) == Admission::Evicted {
+            Counters::add(&counters.evictions);
+        }
         fault(&self.request, Fault::PanicLocked);
         fault(&self.request, Fault::DieLocked);
         checkpoint::arrive(set.record_mut(way), self.at, visit, rating, &self.policy)
@@ -232,7 +223,8 @@ impl Case<'_> {
         features: &Features,
     ) {
         let facts = samples::Facts {
-            id: conclusion.id,
+            // Unique for each sample; at a turn it is the reference id.
+            id: reference_id(self.zone.header().seed(), self.hash, conclusion.standing.requests),
             at: self.at,
             zone: &self.data.name,
             key: self.key,
@@ -270,7 +262,7 @@ impl Display for Turn<'_> {
         let score = standing.score.unwrap_or_default();
         write!(
             f,
-            "rejecting client, score {score:.3} of {:.3}",
+            "sekisho: rejecting client, score {score:.4}, threshold {:.4},",
             self.policy.reject
         )?;
         write!(f, " at request {}, reasons \"", standing.requests)?;

@@ -52,8 +52,7 @@ fn enforcement_stops_a_crawler_while_a_person_shops_on() {
     assert_eq!(said.len(), 1, "one line when the verdict turns: {said:?}");
     let words = "[warn] ";
     assert!(said[0].contains(words), "{}", said[0]);
-    let words =
-        "rejecting client, score 0.953 of 0.900 at request 10, reasons \"missing_referer_share\", id ";
+    let words = "sekisho: rejecting client, score 0.9526, threshold 0.9000, at request 10, reasons \"missing_referer_share\", id ";
     assert!(said[0].contains(words), "{}", said[0]);
     assert!(
         said[0].contains(", by zone \"clients\", client: 192.0.2.1, server: "),

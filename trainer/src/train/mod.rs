@@ -94,10 +94,10 @@ pub fn run(args: &Args) -> Result<(), TrainError> {
     let counts = row_counts();
     let sites = read_sites(&args.logs, &args.automated, &counts)?;
     let progress = spinner("learning");
-    let thresholds = learn::choose_thresholds(&sites.iter().collect::<Vec<_>>(), settings)?;
     let everyone = sites.iter().map(|site| (site, site.clients.iter().collect()));
     let examples = learn::training_examples(everyone);
     let fitted = Fitted::fit(&examples, settings, true)?;
+    let thresholds = learn::choose_thresholds(&sites.iter().collect::<Vec<_>>(), settings)?;
     let scores = fitted.score(examples.iter().map(|example| example.features));
     let metadata = Card {
         schema: schema_hash().to_owned(),
