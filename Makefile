@@ -71,11 +71,12 @@ model: build ## Make models/default.onnx and its card from the logs in models/da
 	contrib/build-module.sh
 
 .PHONY: evaluate
-evaluate: build ## Make the figures of models/README.md anew; logs that may not lie in the project are used if they are in OTHER_DATA
+evaluate: build ## Make the figures of models/README.md anew; without the logs of OTHER_DATA, print those of the project's logs alone
 	$(SEKISHO) evaluate $(DATA)/airis.log.gz $(DATA)/srhegde.log.gz $(DATA)/semicomplete.log.gz \
 		--automated $(DATA)/hackers.log.gz \
 		$(addprefix --extra ,$(wildcard $(OTHER_DATA)/talemul.log.gz)) \
-		$(addprefix --unseen ,$(sort $(wildcard $(OTHER_DATA)/eval-only/*.log.gz))) --into models/README.md
+		$(addprefix --unseen ,$(sort $(wildcard $(OTHER_DATA)/eval-only/*.log.gz))) \
+		$(if $(wildcard $(OTHER_DATA)/talemul.log.gz),--into models/README.md)
 
 .PHONY: bench
 bench: bench-tools ## Measure: nanoseconds a step, instructions a request, lines a second beside GoAccess
