@@ -28,6 +28,9 @@ pub enum ConfError {
     /// The argument that says which zone is missing.
     #[error("\"{0}\" must have \"zone\" parameter")]
     MissingZone(&'static str),
+    /// The key is the same for everybody.
+    #[error("the key \"{0}\" has no variable: all clients would be one")]
+    ConstantKey(String),
     /// `threshold=` or `suspect=` is no probability.
     #[error("invalid value \"{0}\": a number from 0 to 1 is expected")]
     Probability(String),
@@ -88,6 +91,15 @@ impl Limits {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// Refuses a key without a variable: with one record for everybody, everybody would be stopped at once.
+pub fn check_key(key: &[u8]) -> Result<(), ConfError> {
+    if key.contains(&b'$') {
+        Ok(())
+    } else {
+        Err(ConfError::ConstantKey(text(key)))
     }
 }
 

@@ -69,6 +69,10 @@ fn bad_directives_fail_the_test_with_a_clear_text() {
         r#"invalid number of arguments in "sekisho_zone" directive"#,
     );
     check(
+        "sekisho_zone binary_remote_addr zone=a:1m;",
+        r#"the key "binary_remote_addr" has no variable: all clients would be one"#,
+    );
+    check(
         "sekisho_zone $nothing zone=a:1m;",
         r#"unknown "nothing" variable"#,
     );

@@ -172,6 +172,7 @@ pub unsafe extern "C" fn sekisho_zone(
             .arguments()
             .split_first()
             .ok_or(ConfError::MissingZone("sekisho_zone"))?;
+        conf::check_key(key_text.as_bytes())?;
         let words: Vec<&[u8]> = rest.iter().map(ngx_str_t::as_bytes).collect();
         let arguments = conf::zone_arguments(&words)?;
         let name = String::from_utf8_lossy(arguments.name).into_owned();
