@@ -49,6 +49,8 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 [ -r "$log" ] || die "cannot read $log"
+[[ $limit =~ ^[1-9][0-9]*$ ]] || die "LIMIT=$limit is no number of lines"
+[[ $first_port =~ ^[1-9][0-9]{0,4}$ ]] || die "PORT=$first_port is no port"
 
 if [ "${BUILD:-yes}" = yes ]; then
     contrib/install-tools.sh build

@@ -218,9 +218,9 @@ fn progress(limit: Option<u64>, bytes: Option<u64>) -> ProgressBar {
     let (length, template) = match (limit, bytes) {
         (Some(limit), _) => (
             limit,
-            "{msg} [{bar:40}] {human_pos}/{human_len} lines, {eta} left",
+            "{msg} [{wide_bar}] {human_pos}/{human_len} lines, {eta} left",
         ),
-        (None, Some(bytes)) => (bytes, "{msg} [{bar:40}] {bytes}/{total_bytes}, {eta} left"),
+        (None, Some(bytes)) => (bytes, "{msg} [{wide_bar}] {bytes}/{total_bytes}, {eta} left"),
         (None, None) => return ProgressBar::new_spinner().with_message("replaying"),
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());

@@ -15,7 +15,7 @@ pub fn bar(bytes: Option<u64>, quiet: bool) -> ProgressBar {
     let (bar, template) = match bytes {
         Some(bytes) => (
             ProgressBar::new(bytes),
-            "{bar:40} {percent:>3} %  {bytes_per_sec}  {eta} left",
+            "{wide_bar} {percent:>3} %  {bytes_per_sec}  {eta} left",
         ),
         None => (
             ProgressBar::new_spinner(),

@@ -153,7 +153,7 @@ fn write_summary(report: &Report, style: Style, out: &mut impl Write) -> io::Res
             continue;
         }
         let stopped = match fate {
-            Fate::Rejected => format!("; {} stopped", grouped(report.stopped)),
+            Fate::Rejected => format!("; {} stopped, a ban lasts 10 min", grouped(report.stopped)),
             _ => String::new(),
         };
         writeln!(
