@@ -5,16 +5,21 @@
 pub fn words(feature: &str) -> &str {
     match feature {
         "requests" => "how much it asks for",
-        "distinct_url_ratio" | "lifetime_url_ratio" => "new URLs beside repeated ones",
+        "distinct_url_ratio" => "new URLs beside repeated ones",
+        "lifetime_url_ratio" => "new URLs over its whole visit",
         "distinct_path_ratio" => "new pages beside repeated ones",
         "long_tail_share" => "the popularity of its URLs",
-        "interval_mean" | "page_interval_median" => "its pace",
-        "interval_variation" | "interval_entropy" => "the variety of its pauses",
+        "interval_mean" => "its pace",
+        "page_interval_median" => "the pace of its pages",
+        "interval_variation" => "the variety of its pauses",
+        "interval_entropy" => "the mix of its pauses",
         "short_interval_share" => "pauses under a second",
         "lag_correlation" => "the order of its pauses",
-        "page_interval_spread" | "beacon_score" => "the regularity of its pages",
+        "page_interval_spread" => "the evenness of its pages",
+        "beacon_score" => "the regularity of its pages",
         "phase_coherence" => "the beat of its pages",
-        "assets_per_page" | "asset_share" => "images and scripts beside pages",
+        "assets_per_page" => "images and scripts for each page",
+        "asset_share" => "images and scripts among its requests",
         "missing_referer_share" => "referers sent or left out",
         "trail_referer_share" => "referers among the pages it saw",
         "redirect_share" => "redirects (3xx)",
@@ -34,14 +39,19 @@ pub fn words(feature: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use sekisho_core::feature::FEATURES;
 
     use super::*;
 
     #[test]
     fn every_feature_has_words() {
+        let mut seen = HashSet::new();
         for feature in &FEATURES {
-            assert!(words(feature.name).contains(' '), "{}", feature.name);
+            let words = words(feature.name);
+            assert!(words.contains(' '), "{}", feature.name);
+            assert!(seen.insert(words), "{words:?} would stand twice in one line");
         }
         assert_eq!(words("something_else"), "something_else");
     }
