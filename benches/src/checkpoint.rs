@@ -105,7 +105,7 @@ impl Zone {
             Arrival::Settled(_) => false,
             Arrival::Score(features) => {
                 let standing = checkpoint::settle(record, at, judge.score(&features), &self.policy);
-                if standing.unexplained {
+                if standing.turned {
                     checkpoint::explain(record, judge.reasons(&features));
                 }
                 true

@@ -4,6 +4,7 @@
 //! and takes it again for [`settle`]. Most requests end at [`arrive`].
 
 use crate::feature::Features;
+use crate::model::Thresholds;
 use crate::record::Record;
 use crate::sketch::popularity::Rating;
 use crate::url::Visit;
@@ -81,6 +82,29 @@ impl Policy {
     }
 }
 
+/// What an operator may set; the rest is the model's, or the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Overrides {
+    /// Score from which a client is rejected.
+    pub threshold: Option<f32>,
+    /// Score from which a client is suspect.
+    pub suspect: Option<f32>,
+    /// Requests before a client can be judged.
+    pub min_requests: Option<u32>,
+}
+
+impl Overrides {
+    /// The policy of these under a model. A threshold below the model's own suspicion takes it along.
+    pub fn policy(&self, model: Thresholds) -> Policy {
+        let reject = self.threshold.unwrap_or(model.reject);
+        let policy = Policy::new(self.suspect.unwrap_or(model.suspect.min(reject)), reject);
+        Policy {
+            min_requests: self.min_requests.unwrap_or(policy.min_requests),
+            ..policy
+        }
+    }
+}
+
 /// Where a client stands at a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Standing {
@@ -92,16 +116,13 @@ pub struct Standing {
     pub requests: u32,
     /// Features that speak most for the score, as indices into the schema; 255 is none.
     pub reasons: [u8; 3],
-    /// Number of the request at which the verdict last turned against it, since its last ban ended.
-    pub flagged_at: Option<u32>,
-    /// Whether the verdict is worse than any since the record began or its last ban ended.
+    /// Whether the verdict is worse than any since the record began or its last ban ended. `reasons` are then
+    /// not those for it yet: see [`explain`].
     pub turned: bool,
     /// Number of the request whose evidence the verdict stands on: the one at which it turned, or while
     /// nothing is held against the client the one scored last. With the key it makes the reference id, so a
     /// ban has one id from its first stop to its last.
     pub evidence: u32,
-    /// The verdict just turned against the client: `reasons` are not those for it yet.
-    pub unexplained: bool,
 }
 
 /// What [`arrive`] leaves to do.
@@ -135,7 +156,7 @@ pub fn settle(record: &mut Record, at: u32, score: f32, policy: &Policy) -> Stan
     stand(record, at, policy)
 }
 
-/// Keeps why a client was flagged: feature indices, 255 for none. To be called when [`Standing::unexplained`]
+/// Keeps why a client was flagged: feature indices, 255 for none. To be called when [`Standing::turned`]
 /// asks for it. Reasons cost a score for every feature, so they are found when a verdict turns, not at every
 /// score.
 pub fn explain(record: &mut Record, reasons: [u8; 3]) {
@@ -165,14 +186,12 @@ fn stand(record: &mut Record, at: u32, policy: &Policy) -> Standing {
         score,
         requests: record.requests,
         reasons: record.reasons,
-        flagged_at: (record.flagged_at != 0).then_some(record.flagged_at),
         turned,
         evidence: if verdict == Verdict::Passed {
             scored_at
         } else {
             record.flagged_at
         },
-        unexplained: turned,
     }
 }
 
@@ -233,19 +252,19 @@ mod tests {
     #[test]
     fn a_verdict_follows_score_and_patience() {
         #[track_caller]
-        fn check(requests: u32, score: f32, verdict: Verdict, flagged_at: Option<u32>) {
+        fn check(requests: u32, score: f32, verdict: Verdict, evidence: u32) {
             let (_, standing) = drive(&mut Record::fresh(1, 100), 100, requests, score);
             assert_eq!(
-                (standing.verdict, standing.flagged_at),
-                (verdict, flagged_at),
+                (standing.verdict, standing.evidence),
+                (verdict, evidence),
                 "{requests} at {score}"
             );
         }
-        check(3, 0.99, Verdict::Passed, None);
-        check(9, 0.99, Verdict::Passed, None);
-        check(10, 0.99, Verdict::Rejected, Some(10));
-        check(20, 0.6, Verdict::Suspect, Some(10));
-        check(20, 0.4, Verdict::Passed, None);
+        check(3, 0.99, Verdict::Passed, 0);
+        check(9, 0.99, Verdict::Passed, 8);
+        check(10, 0.99, Verdict::Rejected, 10);
+        check(20, 0.6, Verdict::Suspect, 10);
+        check(20, 0.4, Verdict::Passed, 16);
     }
 
     #[test]
@@ -259,8 +278,8 @@ mod tests {
         );
         let after = drive(&mut record, 709, 9, 0.99).1;
         assert_eq!(
-            (after.verdict, after.requests, after.flagged_at),
-            (Verdict::Passed, 30, None)
+            (after.verdict, after.requests, after.evidence),
+            (Verdict::Passed, 30, 29)
         );
         assert_eq!(
             drive(&mut record, 718, 1, 0.99).1.verdict,
@@ -274,13 +293,13 @@ mod tests {
     fn reasons_are_asked_for_when_a_verdict_turns() {
         let mut record = Record::fresh(1, 100);
         assert!(
-            !drive(&mut record, 100, 9, 0.6).1.unexplained,
+            !drive(&mut record, 100, 9, 0.6).1.turned,
             "too early for a verdict"
         );
-        assert!(drive(&mut record, 109, 1, 0.6).1.unexplained);
+        assert!(drive(&mut record, 109, 1, 0.6).1.turned);
         explain(&mut record, [1, 2, 255]);
         let standing = drive(&mut record, 110, 1, 0.6).1;
-        assert_eq!((standing.unexplained, standing.reasons), (false, [1, 2, 255]));
+        assert_eq!((standing.turned, standing.reasons), (false, [1, 2, 255]));
         assert!(drive(&mut record, 111, 5, 0.99).1.verdict == Verdict::Rejected);
     }
 

@@ -110,6 +110,18 @@ pub fn set_index(hash: u64, sets: u32) -> u32 {
     ((u128::from(hash) * u128::from(sets)) >> 64) as u32
 }
 
+/// Reads a size as nginx writes it (`ngx_parse_size`): a number with an optional `k` or `m`, in bytes.
+pub fn parse_size(text: &[u8]) -> Option<usize> {
+    let (digits, shift) = match text.split_last()? {
+        (b'k' | b'K', digits) => (digits, 10),
+        (b'm' | b'M', digits) => (digits, 20),
+        _ => (text, 0),
+    };
+    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let number: usize = std::str::from_utf8(digits).ok().filter(|_| plain)?.parse().ok()?;
+    number.checked_mul(1 << shift)
+}
+
 /// How a region of memory is split. In this order: header, popularity cells, locks, sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {

@@ -2,7 +2,9 @@
 //!
 //! Pure: bytes in, values out. nginx appends `in FILE:LINE` to each message.
 
-use sekisho_core::checkpoint::{MAX_MIN_REQUESTS, Policy};
+use sekisho_core::checkpoint::MAX_MIN_REQUESTS;
+pub use sekisho_core::checkpoint::Overrides;
+use sekisho_core::table::parse_size;
 
 use crate::scorer::Thresholds;
 
@@ -57,40 +59,17 @@ pub struct CheckArguments<'a> {
     /// Name of the zone, not empty.
     pub name: &'a [u8],
     /// How clients are judged.
-    pub limits: Limits,
+    pub limits: Overrides,
 }
 
-/// How the operator wants clients judged, where that differs from the model's own thresholds.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Limits {
-    /// Score from which a client is rejected.
-    pub threshold: Option<f32>,
-    /// Score from which a client is suspect.
-    pub suspect: Option<f32>,
-    /// Requests before a client can be judged.
-    pub min_requests: Option<u32>,
-}
-
-impl Limits {
-    /// The policy of these limits under a model.
-    pub fn policy(&self, model: Thresholds) -> Policy {
-        let reject = self.threshold.unwrap_or(model.reject);
-        let policy = Policy::new(self.suspect.unwrap_or(model.suspect.min(reject)), reject);
-        Policy {
-            min_requests: self.min_requests.unwrap_or(policy.min_requests),
-            ..policy
+/// Refuses limits that contradict each other or, where one is left to the model, the model.
+pub fn check_limits(limits: &Overrides, model: Option<Thresholds>) -> Result<(), ConfError> {
+    let threshold = limits.threshold.or(model.map(|model| model.reject));
+    match (limits.suspect, threshold) {
+        (Some(suspect), Some(threshold)) if suspect > threshold => {
+            Err(ConfError::SuspectAboveThreshold { suspect, threshold })
         }
-    }
-
-    /// Refuses limits that contradict each other or, where one is left to the model, the model.
-    pub fn check(&self, model: Option<Thresholds>) -> Result<(), ConfError> {
-        let threshold = self.threshold.or(model.map(|model| model.reject));
-        match (self.suspect, threshold) {
-            (Some(suspect), Some(threshold)) if suspect > threshold => {
-                Err(ConfError::SuspectAboveThreshold { suspect, threshold })
-            }
-            _ => Ok(()),
-        }
+        _ => Ok(()),
     }
 }
 
@@ -114,7 +93,7 @@ pub fn zone_arguments<'a>(arguments: &[&'a [u8]]) -> Result<ZoneArguments<'a>, C
             return Err(ConfError::ZoneSize(text(argument)));
         };
         let (name, size) = (&value[..colon], &value[colon + 1..]);
-        let size = size_in_bytes(size).ok_or_else(|| ConfError::ZoneSize(text(argument)))?;
+        let size = parse_size(size).ok_or_else(|| ConfError::ZoneSize(text(argument)))?;
         if zone.replace(ZoneArguments { name, size }).is_some() {
             return Err(ConfError::DuplicateParameter(text(argument)));
         }
@@ -148,7 +127,7 @@ pub fn check_arguments<'a>(arguments: &[&'a [u8]]) -> Result<CheckArguments<'a>,
     if check.name.is_empty() {
         return Err(ConfError::MissingZone("sekisho"));
     }
-    check.limits.check(None)?;
+    check_limits(&check.limits, None)?;
     Ok(check)
 }
 
@@ -163,18 +142,6 @@ fn probability(argument: &[u8], value: &[u8]) -> Result<f32, ConfError> {
 fn number(value: &[u8]) -> Option<u32> {
     let plain = value.iter().all(u8::is_ascii_digit);
     plain.then(|| text(value).parse().ok()).flatten()
-}
-
-/// A size as nginx writes it: a number with an optional `k` or `m`.
-fn size_in_bytes(value: &[u8]) -> Option<usize> {
-    let (digits, shift) = match value.split_last()? {
-        (b'k' | b'K', digits) => (digits, 10),
-        (b'm' | b'M', digits) => (digits, 20),
-        _ => (value, 0),
-    };
-    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    let number: usize = plain.then(|| text(digits).parse().ok()).flatten()?;
-    number.checked_mul(1 << shift)
 }
 
 fn text(bytes: &[u8]) -> String {

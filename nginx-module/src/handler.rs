@@ -177,7 +177,7 @@ impl Case<'_> {
                 (self.with_record(index, settle)?, Some(features))
             }
         };
-        let evidence = if standing.unexplained {
+        let evidence = if standing.turned {
             self.explain(index, &mut standing, scored)
         } else {
             scored

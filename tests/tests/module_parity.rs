@@ -159,7 +159,7 @@ impl Core {
             Arrival::Score(features) => {
                 let score = self.model.score(&features);
                 let mut standing = checkpoint::settle(record, entry.at, score, &self.policy);
-                if standing.unexplained {
+                if standing.turned {
                     standing.reasons = top_reasons(&self.model, &features);
                     checkpoint::explain(record, standing.reasons);
                 }

@@ -12,7 +12,7 @@ use super::directives::{NGX_CONF_ERROR, Place};
 use super::guard::guard;
 use super::pool;
 use super::shm::ZoneData;
-use crate::conf::Limits;
+use crate::conf::Overrides;
 use crate::scorer::Scorer;
 
 /// "Not said", as nginx's slots have it.
@@ -37,7 +37,7 @@ pub struct MainConf {
 pub struct Check {
     pub(super) zone: NonNull<ngx_shm_zone_t>,
     /// How clients are judged here.
-    pub limits: Limits,
+    pub limits: Overrides,
 }
 
 impl Check {

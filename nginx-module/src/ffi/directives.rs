@@ -290,7 +290,7 @@ pub(super) fn complete(main: &mut MainConf) -> Result<(), String> {
         None => crate::scorer::load_default().map_err(|error| format!("{error} {first}"))?,
     };
     for (check, place) in &main.uses {
-        let checked = check.limits.check(Some(scorer.thresholds()));
+        let checked = conf::check_limits(&check.limits, Some(scorer.thresholds()));
         checked.map_err(|error| format!("{error} of the model {place}"))?;
     }
     main.scorer = Some(scorer);

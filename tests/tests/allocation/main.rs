@@ -68,7 +68,7 @@ fn drive(lines: &[String], model: &Model, sets: &mut [Set], popularity: &Popular
             let standing = checkpoint::settle(record, entry.at, score, &policy);
             checkpoint::explain(record, top_reasons(model, &features));
             seen.scores += 1;
-            seen.flagged += u32::from(standing.flagged_at.is_some());
+            seen.flagged += u32::from(standing.verdict != checkpoint::Verdict::Passed);
         }
         checkpoint::depart(record, entry.status, entry.bytes);
         seen.evictions += u32::from(admission == Admission::Evicted);

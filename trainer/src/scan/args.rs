@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ColorChoice, ValueEnum};
 use sekisho_core::checkpoint::MAX_MIN_REQUESTS;
 use sekisho_core::logline::{Format, FormatError};
+use sekisho_core::table::parse_size;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -111,17 +112,7 @@ fn score(text: &str) -> Result<f32, String> {
 
 /// nginx's sizes (`ngx_parse_size`): a number with an optional `k` or `m`; `g` is for offsets only.
 fn size(text: &str) -> Result<usize, String> {
-    let lower = text.to_ascii_lowercase();
-    let (digits, unit) = match lower.char_indices().last() {
-        Some((at, 'k')) => (&lower[..at], 1 << 10),
-        Some((at, 'm')) => (&lower[..at], 1 << 20),
-        _ => (&lower[..], 1),
-    };
-    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
-    let number: Option<usize> = plain.then(|| digits.parse().ok()).flatten();
-    number
-        .and_then(|number| number.checked_mul(unit))
-        .ok_or_else(|| "a size is a number with k or m, such as 10m".to_owned())
+    parse_size(text.as_bytes()).ok_or_else(|| "a size is a number with k or m, such as 10m".to_owned())
 }
 
 #[cfg(test)]

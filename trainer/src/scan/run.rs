@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use sekisho_core::checkpoint::{DEFAULT_BAN_SECONDS, DEFAULT_MIN_REQUESTS, Policy};
+use sekisho_core::checkpoint::{Overrides, Policy};
 use sekisho_core::key::{Seed, client_key, key_hash};
 use sekisho_core::logline::Entry;
 use sekisho_core::model::{Limits, Model, ModelError};
@@ -135,20 +135,17 @@ fn read_model(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn policy(args: &Args, model: &Model) -> Result<Policy, ScanError> {
-    let thresholds = model.thresholds();
-    let reject = args.threshold.unwrap_or(thresholds.reject);
-    // A threshold below the model's own suspicion takes it along.
-    let suspect = args.suspect.unwrap_or(thresholds.suspect.min(reject));
+    let overrides = Overrides {
+        threshold: args.threshold,
+        suspect: args.suspect,
+        min_requests: args.min_requests,
+    };
+    let policy = overrides.policy(model.thresholds());
+    let Policy { suspect, reject, .. } = policy;
     if suspect > reject {
         return Err(ScanError::Thresholds { suspect, reject });
     }
-    let min_requests = args.min_requests.unwrap_or(DEFAULT_MIN_REQUESTS);
-    Ok(Policy {
-        suspect,
-        reject,
-        min_requests,
-        ban_seconds: DEFAULT_BAN_SECONDS,
-    })
+    Ok(policy)
 }
 
 fn feed(engine: &mut Engine<'_>, logs: Logs, args: &Args) -> Intake {
