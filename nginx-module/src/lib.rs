@@ -13,6 +13,8 @@ mod ffi;
 #[forbid(unsafe_code)]
 mod handler;
 #[forbid(unsafe_code)]
+mod housekeeping;
+#[forbid(unsafe_code)]
 mod injected;
 #[forbid(unsafe_code)]
 mod lock;

@@ -32,6 +32,13 @@ pub struct MainConf {
     pub(super) uses: Vec<(Check, Place)>,
 }
 
+impl MainConf {
+    /// Whether any location checks anything.
+    pub fn in_use(&self) -> bool {
+        !self.uses.is_empty()
+    }
+}
+
 /// `sekisho zone=` of a location.
 #[derive(Clone, Copy)]
 pub struct Check {

@@ -11,5 +11,6 @@ mod guard;
 pub mod log;
 pub mod module;
 pub mod pool;
+pub mod process;
 pub mod request;
 pub mod shm;

@@ -19,7 +19,7 @@ use nginx_sys::{
 use super::config::{LocationConf, MainConf, create_location, create_main, merge_location};
 use super::guard::{guard, install_hook};
 use super::log::{self, Level};
-use super::{directives, request};
+use super::{directives, process, request};
 use crate::variables::Variable;
 
 /// As nginx's `ngx_string`: nginx compares names with strcmp, so the terminating zero must be there.
@@ -148,6 +148,8 @@ pub static mut ngx_http_sekisho_module: ngx_module_t = ngx_module_t {
     ctx: (&raw const HTTP_MODULE).cast_mut().cast(),
     commands: addr_of_mut!(COMMANDS).cast(),
     type_: NGX_HTTP_MODULE as ngx_uint_t,
+    init_process: Some(process::init_process),
+    exit_process: Some(process::exit_process),
     ..ngx_module_t::default()
 };
 

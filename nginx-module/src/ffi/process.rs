@@ -1,0 +1,92 @@
+//! A worker's life: started after the fork, awake once a second, ended.
+
+use std::mem::MaybeUninit;
+use std::ptr::addr_of_mut;
+
+use nginx_sys::{
+    NGX_OK, NGX_PROCESS_SINGLE, NGX_PROCESS_WORKER, ngx_add_timer, ngx_connection_t, ngx_cycle, ngx_cycle_t,
+    ngx_event_t, ngx_http_conf_ctx_t, ngx_http_module, ngx_int_t, ngx_log_t, ngx_process, ngx_time,
+};
+
+use super::config::MainConf;
+use super::guard::guard;
+use super::log::{self, Level};
+use super::module::ngx_http_sekisho_module;
+use crate::housekeeping;
+
+/// Between two rounds of housekeeping, in milliseconds.
+const TICK: usize = 1000;
+
+/// The timer of this process, and the connection that nginx's debug log asks for its descriptor.
+static mut TIMER: MaybeUninit<ngx_event_t> = MaybeUninit::zeroed();
+static mut NO_CONNECTION: MaybeUninit<ngx_connection_t> = MaybeUninit::zeroed();
+
+/// Our `http` level configuration of the cycle in force, when there is an `http` block that uses us.
+fn main_conf<'a>(cycle: *mut ngx_cycle_t) -> Option<&'a MainConf> {
+    // SAFETY: nginx's cycle holds one place for each module's configuration, null without an `http` block; inside
+    // it `main_conf` has our place, which `create_main` filled. It lives as long as the process.
+    let main = unsafe {
+        let http = (*cycle)
+            .conf_ctx
+            .add(ngx_http_module.index)
+            .cast::<*mut ngx_http_conf_ctx_t>();
+        let http = (*http).as_ref()?;
+        (*http.main_conf.add(ngx_http_sekisho_module.ctx_index))
+            .cast::<MainConf>()
+            .as_ref()
+    };
+    main.filter(|main| main.in_use())
+}
+
+fn serves_requests() -> bool {
+    // SAFETY: nginx sets ngx_process before it initialises a process; cache helpers have another value.
+    let process = unsafe { ngx_process } as u32;
+    process == NGX_PROCESS_WORKER || process == NGX_PROCESS_SINGLE
+}
+
+fn in_process(cycle: *mut ngx_cycle_t, body: impl FnOnce(&MainConf, u32)) {
+    // SAFETY: a process has its cycle's log from its start to its end.
+    let log: *mut ngx_log_t = unsafe { (*cycle).log };
+    let report = |message: &str| {
+        let text = format_args!("sekisho gave up on its housekeeping: {message}");
+        // SAFETY: as above.
+        unsafe { log::write(log, Level::Critical as usize, &text) }
+    };
+    guard((), report, || {
+        if let Some(main) = main_conf(cycle).filter(|_| serves_requests()) {
+            body(main, u32::try_from(ngx_time()).unwrap_or(0));
+        }
+    });
+}
+
+/// After the fork, before the first request.
+pub unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    in_process(cycle, |main, at| {
+        housekeeping::start(main, at);
+        // SAFETY: the event is this process's own and all zero, which nginx takes for idle. Cancelable: it does
+        // not keep a worker that is shutting down. nginx reads `fd` of `data` for its debug log only.
+        unsafe {
+            let timer = &mut *addr_of_mut!(TIMER).cast::<ngx_event_t>();
+            let connection = addr_of_mut!(NO_CONNECTION).cast::<ngx_connection_t>();
+            (*connection).fd = -1;
+            timer.handler = Some(on_tick);
+            timer.data = connection.cast();
+            timer.log = (*cycle).log;
+            timer.set_cancelable(1);
+            ngx_add_timer(timer, TICK);
+        }
+    });
+    NGX_OK as ngx_int_t
+}
+
+unsafe extern "C" fn on_tick(timer: *mut ngx_event_t) {
+    // SAFETY: nginx sets ngx_cycle before any process starts and keeps it until the process ends.
+    in_process(unsafe { ngx_cycle }, housekeeping::tick);
+    // SAFETY: nginx calls a timer's handler with the event, after taking it out of its tree.
+    unsafe { ngx_add_timer(timer, TICK) };
+}
+
+/// A worker ends after its last request.
+pub unsafe extern "C" fn exit_process(cycle: *mut ngx_cycle_t) {
+    in_process(cycle, housekeeping::stop);
+}
