@@ -1,7 +1,7 @@
 //! Who a request belongs to: the key's bytes and their keyed hash.
 
 use std::hash::Hasher;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use siphasher::sip::SipHasher13;
 
@@ -27,8 +27,28 @@ pub fn key_hash(seed: Seed, key: &[u8]) -> u64 {
     hasher.finish().max(1)
 }
 
-/// A client's name as a log shows it, in the bytes that nginx has in `$binary_remote_addr`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How many leading bits of an address name a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefixes {
+    /// Bits of an IPv4 address, 1 to 32.
+    pub v4: u8,
+    /// Bits of an IPv6 address, 1 to 128.
+    pub v6: u8,
+}
+
+impl Prefixes {
+    /// A client: an IPv4 address, or the /64 that an IPv6 subscriber chooses addresses from (RFC 6177, RFC 4291
+    /// section 2.5.1).
+    pub const CLIENT: Prefixes = Prefixes { v4: 32, v6: 64 };
+
+    /// Whether these name larger groups than others do, in one family or both.
+    pub fn wider_than(self, other: Prefixes) -> bool {
+        self.v4 < other.v4 || self.v6 < other.v6
+    }
+}
+
+/// A client's name: the bytes that are hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientKey<'a> {
     /// An IPv4 address, 4 octets.
     V4([u8; 4]),
@@ -38,7 +58,48 @@ pub enum ClientKey<'a> {
     Text(&'a [u8]),
 }
 
-impl ClientKey<'_> {
+impl<'a> ClientKey<'a> {
+    /// An address as nginx has it in `$binary_remote_addr`; `None` for any other length. An IPv4 address mapped
+    /// into IPv6 (RFC 4291 section 2.5.5.2) is the IPv4 address.
+    pub fn from_octets(octets: &[u8]) -> Option<ClientKey<'a>> {
+        match *octets {
+            [a, b, c, d] | [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d] => {
+                Some(ClientKey::V4([a, b, c, d]))
+            }
+            _ => octets.try_into().ok().map(ClientKey::V6),
+        }
+    }
+
+    /// Reads an address as nginx prints it; what is no address stays text.
+    pub fn from_text(text: &'a [u8]) -> ClientKey<'a> {
+        match str::from_utf8(text).ok().and_then(|text| text.parse().ok()) {
+            Some(IpAddr::V4(address)) => ClientKey::V4(address.octets()),
+            Some(IpAddr::V6(address)) => {
+                ClientKey::from_octets(&address.octets()).unwrap_or(ClientKey::Text(text))
+            }
+            None => ClientKey::Text(text),
+        }
+    }
+
+    /// The same with the bits behind the prefix cleared.
+    pub fn within(self, prefixes: Prefixes) -> ClientKey<'a> {
+        match self {
+            ClientKey::V4(octets) => {
+                let mask = u32::MAX
+                    .checked_shl(32 - u32::from(prefixes.v4.min(32)))
+                    .unwrap_or(0);
+                ClientKey::V4((u32::from_be_bytes(octets) & mask).to_be_bytes())
+            }
+            ClientKey::V6(octets) => {
+                let mask = u128::MAX
+                    .checked_shl(128 - u32::from(prefixes.v6.min(128)))
+                    .unwrap_or(0);
+                ClientKey::V6((u128::from_be_bytes(octets) & mask).to_be_bytes())
+            }
+            text @ ClientKey::Text(_) => text,
+        }
+    }
+
     /// The bytes that are hashed.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
@@ -49,13 +110,20 @@ impl ClientKey<'_> {
     }
 }
 
-/// Reads an address as nginx prints it; what is no address stays text.
+/// The key of a client as a log shows it: an address within [`Prefixes::CLIENT`], else the text.
 pub fn client_key(text: &str) -> ClientKey<'_> {
-    match text.parse() {
-        Ok(IpAddr::V4(address)) => ClientKey::V4(address.octets()),
-        Ok(IpAddr::V6(address)) => ClientKey::V6(address.octets()),
-        Err(_) => ClientKey::Text(text.as_bytes()),
-    }
+    ClientKey::from_text(text.as_bytes()).within(Prefixes::CLIENT)
+}
+
+/// A client's name for people: an address, with its prefix when that is no single IPv4 address.
+pub fn shown_address(octets: &[u8], prefixes: Prefixes) -> Option<String> {
+    Some(match ClientKey::from_octets(octets)?.within(prefixes) {
+        ClientKey::V4(octets) if prefixes.v4 >= 32 => Ipv4Addr::from(octets).to_string(),
+        ClientKey::V4(octets) => format!("{}/{}", Ipv4Addr::from(octets), prefixes.v4),
+        ClientKey::V6(octets) if prefixes.v6 >= 128 => Ipv6Addr::from(octets).to_string(),
+        ClientKey::V6(octets) => format!("{}/{}", Ipv6Addr::from(octets), prefixes.v6),
+        ClientKey::Text(_) => return None,
+    })
 }
 
 #[cfg(test)]
@@ -69,9 +137,31 @@ mod tests {
             assert_eq!(client_key(text).as_bytes(), bytes, "{text}");
         }
         check("192.0.2.7", &[192, 0, 2, 7]);
-        check("::1", &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        check("::ffff:192.0.2.7", &[192, 0, 2, 7]);
+        check(
+            "2001:db8:1:2:3::9",
+            &[0x20, 1, 0xd, 0xb8, 0, 1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0],
+        );
         check("unix:", b"unix:");
         check("192.0.2.256", b"192.0.2.256");
+    }
+
+    #[test]
+    fn a_prefix_keeps_its_bits_and_clears_the_rest() {
+        #[track_caller]
+        fn check(text: &str, v4: u8, v6: u8, expected: &str) {
+            let key = ClientKey::from_text(text.as_bytes());
+            let shown = shown_address(key.as_bytes(), Prefixes { v4, v6 });
+            assert_eq!(shown.as_deref(), Some(expected), "{text} {v4} {v6}");
+        }
+        check("192.0.2.7", 32, 64, "192.0.2.7");
+        check("192.0.2.7", 24, 64, "192.0.2.0/24");
+        check("192.0.2.7", 1, 64, "128.0.0.0/1");
+        check("::ffff:192.0.2.7", 16, 64, "192.0.0.0/16");
+        check("2001:db8:1:2:3::9", 32, 64, "2001:db8:1:2::/64");
+        check("2001:db8:1:2:3::9", 32, 48, "2001:db8:1::/48");
+        check("2001:db8::9", 32, 128, "2001:db8::9");
+        assert_eq!(shown_address(b"abc", Prefixes::CLIENT), None);
     }
 
     #[test]

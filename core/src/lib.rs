@@ -11,6 +11,7 @@
 
 pub mod checkpoint;
 pub mod feature;
+pub mod guard;
 pub mod key;
 pub mod logline;
 pub mod model;

@@ -28,6 +28,34 @@ const MEAN_WINDOW: u32 = 32;
 const LOG_SCALE: f32 = 2048.0;
 /// "No reason": the place of a feature index in [`Record`] is empty.
 pub const NO_REASON: u8 = 255;
+/// A reason that is no feature: the client walked into a trap.
+pub const REASON_TRAP: u8 = 254;
+/// A reason that is no feature: a person banned the client.
+pub const REASON_OPERATOR: u8 = 253;
+/// A reason that is no feature: the client claims to be a bot whose operator says it is not.
+pub const REASON_FALSE_CLAIM: u8 = 252;
+
+/// Bits of a record's flags.
+pub(crate) mod flag {
+    /// A bot that its operator vouches for.
+    pub const VERIFIED: u8 = 1;
+    /// Banned until `until`.
+    pub const BANNED: u8 = 1 << 1;
+    /// Immune until `until`.
+    pub const IMMUNE: u8 = 1 << 2;
+    /// The ban is a trap's.
+    pub const TRAPPED: u8 = 1 << 3;
+    /// The ban is an operator's.
+    pub const OPERATOR: u8 = 1 << 4;
+    /// Behaviour was forgotten once: evidence is what is in the window.
+    pub const RESTARTED: u8 = 1 << 5;
+    /// What only a person does was done.
+    pub const HUMAN: u8 = 1 << 6;
+    /// Claims to be a bot whose operator says it is not.
+    pub const FALSE_CLAIM: u8 = 1 << 7;
+    /// What stays when behaviour is forgotten.
+    pub const LASTING: u8 = HUMAN | VERIFIED | FALSE_CLAIM;
+}
 
 /// State of one client.
 #[repr(C, align(8))]
@@ -38,9 +66,11 @@ pub struct Record {
     pub(crate) last: u32,
     pub(crate) last_page: u32,
     pub(crate) requests: u32,
+    /// Time of the last score; 0 when there was none.
     pub(crate) scored_at: u32,
     pub(crate) flagged_at: u32,
-    pub(crate) banned_until: u32,
+    /// End of the present or the last ban, or of immunity; [`flag`] says which.
+    pub(crate) until: u32,
     pub(crate) score: f32,
     pub(crate) standing: u8,
     pub(crate) reasons: [u8; 3],
@@ -48,8 +78,8 @@ pub struct Record {
     /// Low half: next place of the ring; high half: next place of the trail.
     pub(crate) cursors: u8,
     pub(crate) bans: u8,
-    /// 1 once there was a score.
-    pub(crate) scored: u8,
+    /// Bits of [`flag`].
+    pub(crate) flags: u8,
     pub(crate) counters: Counters,
     pub(crate) depth_sum: u16,
     pub(crate) last_interval: u16,
@@ -146,13 +176,23 @@ impl Record {
         (self.first, self.last)
     }
 
-    /// Requests that the present behaviour stands on: all of them, or those of the window after a ban.
+    /// Requests that the present behaviour stands on: all of them, or those of the window once it was forgotten.
     pub fn evidence(&self) -> u32 {
-        if self.bans == 0 {
-            self.requests
-        } else {
+        if self.is(flag::RESTARTED) {
             u32::from(self.counters.requests)
+        } else {
+            self.requests
         }
+    }
+
+    /// Whether a flag is set.
+    pub(crate) fn is(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// Whether a ban is in force.
+    pub fn is_banned(&self, at: u32) -> bool {
+        self.is(flag::BANNED) && self.until > at
     }
 
     /// Learns a request. `at` may run backwards; the interval is then 0.
@@ -207,12 +247,14 @@ impl Record {
     }
 
     /// Forgets behaviour, keeps identity and history: what follows a ban is judged on what follows.
-    pub(crate) fn forgive(&mut self) {
+    pub(crate) fn forget(&mut self) {
         *self = Record {
             first: self.first,
             last: self.last,
             requests: self.requests,
-            bans: self.bans.saturating_add(1),
+            bans: self.bans,
+            until: self.until,
+            flags: flag::RESTARTED | self.flags & flag::LASTING,
             ..Record::fresh(self.key_hash, self.first)
         };
     }

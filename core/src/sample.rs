@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::feature::{COUNT, FEATURES, Features, schema_hash};
+use crate::record::{REASON_FALSE_CLAIM, REASON_OPERATOR, REASON_TRAP};
 
 /// Version of the line's layout.
 pub const VERSION: u32 = 1;
@@ -104,11 +105,16 @@ impl Sample {
     }
 }
 
-/// Names of reasons given as schema indices; 255 and what is out of range fall away.
+const _: () = assert!(COUNT <= REASON_FALSE_CLAIM as usize);
+
+/// Names of reasons given as schema indices, or one of the others above; 255 and what is unknown fall away.
 pub fn reason_names(reasons: [u8; 3]) -> impl Iterator<Item = &'static str> {
-    reasons
-        .into_iter()
-        .filter_map(|index| FEATURES.get(usize::from(index)).map(|feature| feature.name))
+    reasons.into_iter().filter_map(|index| match index {
+        REASON_TRAP => Some("trap"),
+        REASON_OPERATOR => Some("operator"),
+        REASON_FALSE_CLAIM => Some("false_bot_claim"),
+        _ => FEATURES.get(usize::from(index)).map(|feature| feature.name),
+    })
 }
 
 #[cfg(test)]

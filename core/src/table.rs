@@ -59,8 +59,8 @@ impl Set {
         }
         let order = |record: &Record| match record.key_hash {
             0 => (0, 0),
-            _ if record.banned_until <= at => (1, record.last),
-            _ => (2, record.last),
+            _ if record.is_banned(at) => (2, record.last),
+            _ => (1, record.last),
         };
         let ways = self.records.iter().enumerate();
         ways.min_by_key(|(_, record)| order(record))
@@ -250,7 +250,8 @@ mod tests {
         for hash in 1..=WAYS as u64 {
             set.admit(hash, hash as u32);
         }
-        set.record_mut(0).banned_until = 1000;
+        set.record_mut(0).until = 1000;
+        set.record_mut(0).flags = crate::record::flag::BANNED;
         assert_eq!(set.admit(100, 50), (1, Admission::Evicted));
         assert_eq!(set.admit(1, 51), (0, Admission::Known));
         for hash in 200..206 {

@@ -139,6 +139,7 @@ fn policy(args: &Args, model: &Model) -> Result<Policy, ScanError> {
         threshold: args.threshold,
         suspect: args.suspect,
         min_requests: args.min_requests,
+        ..Overrides::default()
     };
     let policy = overrides.policy(model.thresholds());
     let Policy { suspect, reject, .. } = policy;
