@@ -15,6 +15,7 @@ pub mod guard;
 pub mod key;
 pub mod logline;
 pub mod model;
+pub mod name;
 pub mod record;
 pub mod sample;
 pub mod sketch;

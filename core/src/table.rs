@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU16;
 
 use thiserror::Error;
 
+use crate::name::Name;
 use crate::record::Record;
 use crate::sketch::popularity::Popularity;
 
@@ -18,6 +19,8 @@ pub const HEADER_BYTES: usize = 4096;
 pub const PAGE_BYTES: usize = 4096;
 /// Bytes of a set's lock word.
 pub const LOCK_BYTES: usize = 8;
+/// Bytes that one set takes of a zone: its records, their names and its lock.
+pub const SET_BYTES: usize = size_of::<Set>() + WAYS * size_of::<Name>() + LOCK_BYTES;
 /// The popularity sketch may take this part of a region: one sixteenth.
 const SKETCH_PART: usize = 16;
 /// Counters a row of the smallest and of the largest popularity sketch.
@@ -122,7 +125,7 @@ pub fn parse_size(text: &[u8]) -> Option<usize> {
     number.checked_mul(1 << shift)
 }
 
-/// How a region of memory is split. In this order: header, popularity cells, locks, sets.
+/// How a region of memory is split. In this order: header, popularity cells, locks, sets, names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
     /// Sets of the table.
@@ -149,12 +152,11 @@ impl Geometry {
     pub fn for_bytes(bytes: usize) -> Result<Geometry, GeometryError> {
         let sketch_width = width_for(bytes);
         let fixed = HEADER_BYTES + cell_bytes(sketch_width) + 64;
-        let each = size_of::<Set>() + LOCK_BYTES;
-        let sets = bytes.saturating_sub(fixed) / each;
+        let sets = bytes.saturating_sub(fixed) / SET_BYTES;
         match u32::try_from(sets).unwrap_or(u32::MAX) {
             0 => Err(GeometryError::TooSmall {
                 bytes,
-                least: fixed + each,
+                least: fixed + SET_BYTES,
             }),
             sets => Ok(Geometry { sets, sketch_width }),
         }
@@ -169,7 +171,8 @@ impl Geometry {
         Geometry::for_bytes(pages.saturating_sub(1) * PAGE_BYTES)
     }
 
-    /// A table for about this many clients. An eighth more, so that few sets overflow before it is full.
+    /// A table for about this many clients, without their names. An eighth more, so that few sets overflow before
+    /// it is full.
     pub fn for_clients(clients: usize) -> Geometry {
         let sets = clients
             .saturating_add(clients / 8)
@@ -225,15 +228,15 @@ mod tests {
                 "{bytes}"
             );
             if let Some(geometry) = geometry {
-                let sets = geometry.sets as usize * (size_of::<Set>() + LOCK_BYTES);
+                let sets = geometry.sets as usize * SET_BYTES;
                 assert!(HEADER_BYTES + cell_bytes(geometry.sketch_width) + sets <= bytes);
             }
         }
         check(0, None);
         check(8 * 1024, None);
-        check(1 << 20, Some((476, 4096)));
-        check(10 << 20, Some((4970, 16 * 1024)));
-        assert!(Geometry::for_bytes(1 << 20).unwrap().clients() > 3_800);
+        check(1 << 20, Some((435, 4096)));
+        check(10 << 20, Some((4546, 16 * 1024)));
+        assert!(Geometry::for_bytes(1 << 20).unwrap().clients() > 3_400);
         assert!(Geometry::for_clients(100_000).clients() >= 100_000);
         assert_eq!(Geometry::for_clients(0).sets, 1);
         let (zone, region) = (
@@ -242,6 +245,12 @@ mod tests {
         );
         assert!(zone.sets < region.sets && zone.sketch_width == region.sketch_width);
         assert!(Geometry::for_zone(4096).is_err());
+    }
+
+    #[test]
+    fn a_zone_of_64m_holds_230_000_clients_with_their_names() {
+        let clients = Geometry::for_zone(64 << 20).unwrap().clients();
+        assert!(clients >= 230_000, "{clients}");
     }
 
     #[test]

@@ -208,8 +208,13 @@ impl Case<'_> {
         Counters::add(&counters.requests);
         let way = set.victim(self.hash, self.at);
         set.announce(way);
-        if set.admit_at(way, self.hash, self.at) == Admission::Evicted {
-            Counters::add(&counters.evictions);
+        match set.admit_at(way, self.hash, self.at) {
+            Admission::Known => {}
+            Admission::Fresh => set.set_name(way, self.key),
+            Admission::Evicted => {
+                set.set_name(way, self.key);
+                Counters::add(&counters.evictions);
+            }
         }
         fault(&self.request, Fault::PanicLocked);
         fault(&self.request, Fault::DieLocked);

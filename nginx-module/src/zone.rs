@@ -1,18 +1,19 @@
 //! What lies in a zone's shared memory, and when memory from before a reload may be used again.
 //!
-//! One region in the order of [`Geometry`]: header, popularity cells, locks, sets. Everything but the header is
-//! valid when zero.
+//! One region in the order of [`Geometry`]: header, popularity cells, locks, sets, names. Everything but the
+//! header is valid when zero.
 
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 
 use sekisho_core::key::Seed;
+use sekisho_core::name::Name;
 use sekisho_core::sketch::popularity::PopularityState;
-use sekisho_core::table::{Geometry, GeometryError, HEADER_BYTES, LOCK_BYTES, PAGE_BYTES, Set};
+use sekisho_core::table::{Geometry, GeometryError, HEADER_BYTES, LOCK_BYTES, PAGE_BYTES, Set, WAYS};
 
 /// "sekisho!" in little endian.
 const MAGIC: u64 = 0x216f_6873_696b_6573;
 /// Changes with every change to the header, the record, the set or the order of the region.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 /// Bytes of the note that nginx appends to "no memory" messages of this zone.
 const NOTE_BYTES: usize = 96;
 
@@ -165,6 +166,8 @@ pub struct Layout {
     pub locks: usize,
     /// First set.
     pub sets: usize,
+    /// Names of the first set's records.
+    pub names: usize,
     /// End of the region.
     pub bytes: usize,
 }
@@ -177,12 +180,14 @@ impl Layout {
         let cells = HEADER_BYTES;
         let locks = cells + geometry.cells() * size_of::<AtomicU16>();
         let sets = (locks + count * LOCK_BYTES).next_multiple_of(align_of::<Set>());
+        let names = sets + count * size_of::<Set>();
         Ok(Layout {
             geometry,
             cells,
             locks,
             sets,
-            bytes: sets + count * size_of::<Set>(),
+            names,
+            bytes: names + count * size_of::<[Name; WAYS]>(),
         })
     }
 }

@@ -10,8 +10,9 @@ use nginx_sys::{
     ngx_slab_pool_t,
 };
 use sekisho_core::key::Seed;
+use sekisho_core::name::Name;
 use sekisho_core::sketch::popularity::Popularity;
-use sekisho_core::table::Set;
+use sekisho_core::table::{Set, WAYS};
 
 use super::guard::guard;
 use super::log::{self, Level};
@@ -84,16 +85,18 @@ impl<'a> Zone<'a> {
     /// Takes a set, or gives up (counted) when its lock is not to be had.
     pub fn lock(&self, index: u32) -> Option<LockedSet<'a>> {
         let index = (index as usize).min(self.sets() as usize - 1);
-        // SAFETY: Layout places one lock and one set for each index inside the region, aligned; zero bytes are
-        // valid for both. The set is only reached through its lock.
-        let (word, set) = unsafe {
+        // SAFETY: Layout places one lock, one set and its names for each index inside the region, aligned; zero
+        // bytes are valid for all three. Set and names are only reached through the lock.
+        let (word, set, names) = unsafe {
             let word: &AtomicU64 = self
                 .base
                 .add(self.layout.locks)
                 .cast::<AtomicU64>()
                 .add(index)
                 .as_ref();
-            (word, self.base.add(self.layout.sets).cast::<Set>().add(index))
+            let set = self.base.add(self.layout.sets).cast::<Set>().add(index);
+            let names = self.base.add(self.layout.names).cast::<[Name; WAYS]>().add(index);
+            (word, set, names)
         };
         let pid = own_pid();
         let Some(taken) = lock::acquire(word, pid, is_gone) else {
@@ -103,6 +106,7 @@ impl<'a> Zone<'a> {
         let mut locked = LockedSet {
             word,
             set,
+            names,
             pid,
             writing: None,
         };
@@ -121,6 +125,7 @@ impl<'a> Zone<'a> {
 pub struct LockedSet<'a> {
     word: &'a AtomicU64,
     set: NonNull<Set>,
+    names: NonNull<[Name; WAYS]>,
     pid: u32,
     writing: Option<usize>,
 }
@@ -130,6 +135,18 @@ impl LockedSet<'_> {
     pub fn announce(&mut self, way: usize) {
         self.writing = Some(way);
         lock::announce(self.word, self.pid, way);
+    }
+
+    /// Name of a way's record; it means nothing when the record is free.
+    pub fn name(&self, way: usize) -> Name {
+        // SAFETY: the lock is ours, so no other process writes the names; any bytes are valid names.
+        unsafe { self.names.as_ref()[way % WAYS] }
+    }
+
+    /// Names a way's record by its key. To be called between [`LockedSet::announce`] and the next one.
+    pub fn set_name(&mut self, way: usize, key: &[u8]) {
+        // SAFETY: as above; the guard is borrowed mutably, and one process runs one thread.
+        unsafe { self.names.as_mut()[way % WAYS] = Name::of(key) };
     }
 }
 
