@@ -1,8 +1,10 @@
 //! Configuration objects: made, merged and filled by nginx, read by the handlers.
 
+use std::cell::Cell;
 use std::ffi::{c_char, c_void};
 use std::io;
 use std::ptr::{NonNull, null_mut};
+use std::rc::Rc;
 
 use nginx_sys::{
     NGX_LOG_WARN, ngx_conf_t, ngx_flag_t, ngx_int_t, ngx_open_file_t, ngx_shm_zone_t, ngx_uint_t,
@@ -12,7 +14,11 @@ use super::directives::{NGX_CONF_ERROR, Place};
 use super::guard::guard;
 use super::pool;
 use super::shm::ZoneData;
+use crate::allow::AllowList;
+use crate::bots::Bots;
 use crate::conf::Overrides;
+use crate::guards::Guards;
+use crate::reaction::Reaction;
 use crate::scorer::Scorer;
 
 /// "Not said", as nginx's slots have it.
@@ -30,6 +36,15 @@ pub struct MainConf {
     pub samples: Option<SampleFile>,
     /// Where `sekisho zone=` was written.
     pub(super) uses: Vec<(Check, Place)>,
+    /// All of `sekisho_allow`, whose files may change.
+    pub allow_lists: Vec<Rc<AllowList>>,
+    /// `sekisho_bots`; `None` when nobody's claim is looked at.
+    pub bots: Option<Bots>,
+    pub(super) bots_said: bool,
+    /// `sekisho_breaker` and `sekisho_proxy_guard`.
+    pub guards: Guards,
+    /// Requests being delayed in this worker.
+    pub delayed: Cell<u32>,
 }
 
 impl MainConf {
@@ -42,30 +57,78 @@ impl MainConf {
 /// `sekisho zone=` of a location.
 #[derive(Clone, Copy)]
 pub struct Check {
-    pub(super) zone: NonNull<ngx_shm_zone_t>,
+    pub(super) zone: ZoneRef,
     /// How clients are judged here.
     pub limits: Overrides,
 }
 
-impl Check {
+/// A zone by its place in nginx's list, until the cycle ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ZoneRef(pub(super) NonNull<ngx_shm_zone_t>);
+
+impl ZoneRef {
     /// The zone; `None` when no `sekisho_zone` defines it.
-    pub fn zone(&self) -> Option<&ZoneData> {
+    pub fn get(&self) -> Option<&ZoneData> {
         // SAFETY: nginx keeps the zone as long as the cycle that this configuration belongs to; its data is
         // null or what `sekisho_zone` put there.
-        unsafe { self.zone.as_ref().data.cast::<ZoneData>().as_ref() }
+        unsafe { self.0.as_ref().data.cast::<ZoneData>().as_ref() }
+    }
+
+    /// Name of the zone, defined or not.
+    pub(super) fn name(&self) -> String {
+        // SAFETY: as above.
+        unsafe { self.0.as_ref().shm.name }.to_string()
+    }
+}
+
+impl Check {
+    /// The zone's place.
+    pub fn place(&self) -> ZoneRef {
+        self.zone
+    }
+
+    /// The zone; `None` when no `sekisho_zone` defines it.
+    pub fn zone(&self) -> Option<&ZoneData> {
+        self.zone.get()
     }
 }
 
 /// `sekisho` of a level.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub enum Setting {
     /// Nothing said: as in the level above.
     #[default]
     Inherited,
     /// `off`.
     Off,
-    /// `zone=`.
-    On(Check),
+    /// `zone=`, the narrowest first.
+    On(Vec<Check>),
+}
+
+/// `sekisho_trap` or `sekisho_human` of a level.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mark {
+    /// Nothing said: as in the level above.
+    #[default]
+    Inherited,
+    /// `off`.
+    Off,
+    /// For so many seconds.
+    Seconds(u32),
+}
+
+impl Mark {
+    /// Seconds, where there is a mark.
+    pub fn seconds(self) -> Option<u32> {
+        match self {
+            Mark::Seconds(seconds) => Some(seconds),
+            Mark::Inherited | Mark::Off => None,
+        }
+    }
+
+    fn or(self, above: Mark) -> Mark {
+        if self == Mark::Inherited { above } else { self }
+    }
 }
 
 /// `http`, `server` and `location` level. nginx's slot functions write the first three by their offset.
@@ -75,15 +138,20 @@ pub struct LocationConf {
     pub(super) status: ngx_int_t,
     pub(super) log_level: ngx_uint_t,
     pub(super) setting: Setting,
+    pub(super) suspect: Option<Reaction>,
+    pub(super) rejected: Option<Reaction>,
+    pub(super) trap: Mark,
+    pub(super) human: Mark,
+    pub(super) allow: Option<Rc<AllowList>>,
 }
 
 impl LocationConf {
-    /// What to check here, if anything.
-    pub fn check(&self) -> Option<&Check> {
-        if let Setting::On(check) = &self.setting {
-            Some(check)
+    /// What to check here, the narrowest zone first.
+    pub fn checks(&self) -> &[Check] {
+        if let Setting::On(checks) = &self.setting {
+            checks
         } else {
-            None
+            &[]
         }
     }
 
@@ -92,9 +160,32 @@ impl LocationConf {
         self.dry_run != 0
     }
 
-    /// What a stopped request is answered with.
-    pub fn status(&self) -> u16 {
-        self.status as u16
+    /// What is done about a suspect client.
+    pub fn suspect(&self) -> Reaction {
+        self.suspect.unwrap_or_default()
+    }
+
+    /// What is done about a rejected client.
+    pub fn rejected(&self) -> Reaction {
+        self.rejected.unwrap_or(Reaction {
+            status: Some(self.status as u16),
+            ..Reaction::default()
+        })
+    }
+
+    /// How long a request to this location bans, in seconds, when it is a trap.
+    pub fn trap(&self) -> Option<u32> {
+        self.trap.seconds()
+    }
+
+    /// How long a request to this location makes immune, in seconds, when only people complete it.
+    pub fn human(&self) -> Option<u32> {
+        self.human.seconds()
+    }
+
+    /// Whom not to stop here.
+    pub fn allow(&self) -> Option<&AllowList> {
+        self.allow.as_deref()
     }
 
     /// Level of the line that says that a client is now rejected.
@@ -104,13 +195,21 @@ impl LocationConf {
 
     fn inherit(&mut self, parent: &LocationConf) {
         if let Setting::Inherited = self.setting {
-            self.setting = parent.setting;
+            self.setting = parent.setting.clone();
         }
         let or = |own: isize, above: isize, default: isize| match (own, above) {
             (UNSET, UNSET) => default,
             (UNSET, above) => above,
             (own, _) => own,
         };
+        // A status of its own beats actions from above.
+        if self.rejected.is_none() && self.status == UNSET {
+            self.rejected = parent.rejected;
+        }
+        self.suspect = self.suspect.or(parent.suspect);
+        self.trap = self.trap.or(parent.trap);
+        self.human = self.human.or(parent.human);
+        self.allow = self.allow.take().or_else(|| parent.allow.clone());
         self.dry_run = or(self.dry_run, parent.dry_run, 1);
         self.status = or(self.status, parent.status, DEFAULT_STATUS);
         self.log_level = or(
@@ -156,6 +255,11 @@ pub unsafe extern "C" fn create_location(cf: *mut ngx_conf_t) -> *mut c_void {
         status: UNSET,
         log_level: UNSET as ngx_uint_t,
         setting: Setting::Inherited,
+        suspect: None,
+        rejected: None,
+        trap: Mark::Inherited,
+        human: Mark::Inherited,
+        allow: None,
     })
 }
 

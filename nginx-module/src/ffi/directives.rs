@@ -11,12 +11,12 @@ use nginx_sys::{
     ngx_shared_memory_add, ngx_shm_zone_t, ngx_str_t,
 };
 
-use super::config::{Check, LocationConf, MainConf, SampleFile, Setting};
+use super::config::{Check, LocationConf, MainConf, SampleFile, Setting, ZoneRef};
 use super::guard::guard;
 use super::module::ngx_http_sekisho_module;
 use super::pool;
 use super::shm::{ZoneData, init_zone};
-use crate::conf::{self, ConfError};
+use crate::conf::{self, ConfError, MAX_ZONES};
 use crate::zone;
 
 /// nginx's `NGX_CONF_ERROR`: refused, and the reason is logged.
@@ -36,7 +36,7 @@ impl Display for Place {
 }
 
 /// Why a directive is refused.
-enum Refusal {
+pub(super) enum Refusal {
     /// For the reason given.
     Because(String),
     /// It stands twice on one level.
@@ -52,19 +52,23 @@ impl From<ConfError> for Refusal {
 }
 
 /// A directive being read.
-struct Directive {
-    cf: NonNull<ngx_conf_t>,
+pub(super) struct Directive {
+    pub(super) cf: NonNull<ngx_conf_t>,
 }
 
 impl Directive {
     /// The words after the directive's name.
-    fn arguments(&self) -> &[ngx_str_t] {
+    pub(super) fn arguments(&self) -> &[ngx_str_t] {
         // SAFETY: nginx fills `args` with the words of the directive, the name first, before it calls a handler.
         let words = unsafe { (*self.cf.as_ref().args).as_slice::<ngx_str_t>() };
         words.get(1..).unwrap_or_default()
     }
 
-    fn place(&self) -> Place {
+    pub(super) fn words(&self) -> Vec<&[u8]> {
+        self.arguments().iter().map(ngx_str_t::as_bytes).collect()
+    }
+
+    pub(super) fn place(&self) -> Place {
         // SAFETY: `conf_file` is set while a file is read, and null for -g on the command line.
         match unsafe { self.cf.as_ref().conf_file.as_ref() } {
             Some(file) => Place {
@@ -79,11 +83,16 @@ impl Directive {
     }
 
     fn refuse(&self, reason: &str) {
+        self.say(NGX_LOG_EMERG as usize, reason);
+    }
+
+    /// Writes a line to the error log; nginx adds file and line.
+    pub(super) fn say(&self, level: usize, reason: &str) {
         let cf = self.cf.as_ptr();
         // SAFETY: "%*s" takes a length (size_t) and that many bytes; nginx adds file and line.
         unsafe {
             ngx_conf_log_error(
-                NGX_LOG_EMERG as usize,
+                level,
                 cf,
                 0,
                 c"%*s".as_ptr(),
@@ -125,7 +134,7 @@ impl Directive {
     }
 
     /// A path as nginx reads it: relative to its configuration directory.
-    fn path(&self, path: &ngx_str_t) -> Result<ngx_str_t, Refusal> {
+    pub(super) fn path(&self, path: &ngx_str_t) -> Result<ngx_str_t, Refusal> {
         let mut path = *path;
         // SAFETY: nginx replaces the pointer by a longer string from the cycle's pool.
         match unsafe { ngx_conf_full_name(self.cf.as_ref().cycle, &mut path, 1) } {
@@ -135,7 +144,7 @@ impl Directive {
     }
 }
 
-fn read<T>(
+pub(super) fn read<T>(
     cf: *mut ngx_conf_t,
     target: *mut c_void,
     body: impl FnOnce(&Directive, &mut T) -> Result<(), Refusal>,
@@ -174,7 +183,7 @@ pub unsafe extern "C" fn sekisho_zone(
             .ok_or(ConfError::MissingZone("sekisho_zone"))?;
         conf::check_key(key_text.as_bytes())?;
         let words: Vec<&[u8]> = rest.iter().map(ngx_str_t::as_bytes).collect();
-        let arguments = conf::zone_arguments(&words)?;
+        let arguments = conf::zone_arguments(key_text.as_bytes(), &words)?;
         let name = String::from_utf8_lossy(arguments.name).into_owned();
         let minimum_kb = zone::minimum_kb();
         if arguments.size < minimum_kb * 1024 {
@@ -200,7 +209,7 @@ pub unsafe extern "C" fn sekisho_zone(
             );
             return Err(Refusal::Because(reason));
         }
-        let data = ZoneData::new(name, key_text.to_string(), key);
+        let data = ZoneData::new(name, key_text.to_string(), key, arguments.prefixes);
         // SAFETY: the pool is the cycle's, and so is the zone.
         let data = unsafe { pool::keep(directive.cf.as_ref().pool, data) }.ok_or(Refusal::Said)?;
         shm_zone.data = data.cast();
@@ -216,20 +225,30 @@ pub unsafe extern "C" fn sekisho(
     conf: *mut c_void,
 ) -> *mut c_char {
     read(cf, conf, |directive, location: &mut LocationConf| {
-        if !matches!(location.setting, Setting::Inherited) {
-            return Err(Refusal::Duplicate);
-        }
-        let words: Vec<&[u8]> = directive.arguments().iter().map(ngx_str_t::as_bytes).collect();
+        let words = directive.words();
         if words == [b"off"] {
-            location.setting = Setting::Off;
-            return Ok(());
+            return match location.setting {
+                Setting::Inherited => {
+                    location.setting = Setting::Off;
+                    Ok(())
+                }
+                _ => Err(Refusal::Duplicate),
+            };
         }
         let arguments = conf::check_arguments(&words)?;
         let check = Check {
-            zone: directive.zone(arguments.name, 0)?,
+            zone: ZoneRef(directive.zone(arguments.name, 0)?),
             limits: arguments.limits,
         };
-        location.setting = Setting::On(check);
+        match &mut location.setting {
+            Setting::Inherited => location.setting = Setting::On(vec![check]),
+            Setting::Off => return Err(Refusal::Duplicate),
+            Setting::On(checks) if checks.iter().any(|other| other.zone == check.zone) => {
+                return Err(Refusal::Duplicate);
+            }
+            Setting::On(checks) if checks.len() == MAX_ZONES => return Err(ConfError::TooManyZones.into()),
+            Setting::On(checks) => checks.push(check),
+        }
         // SAFETY: nginx made the http level's configuration before it reads any directive, and it is another
         // object than the one being filled here.
         let main = unsafe { super::module::main_conf(directive.cf) }.ok_or(Refusal::Said)?;
@@ -276,8 +295,7 @@ pub unsafe extern "C" fn sekisho_samples(
 /// After the whole `http` block: zones that do not exist, the model, what contradicts the model.
 pub(super) fn complete(main: &mut MainConf) -> Result<(), String> {
     for (check, place) in &main.uses {
-        // SAFETY: nginx keeps the zone as long as the cycle.
-        let name = unsafe { check.zone.as_ref().shm.name };
+        let name = check.zone.name();
         check
             .zone()
             .ok_or_else(|| format!("unknown sekisho_zone \"{name}\" {place}"))?;
