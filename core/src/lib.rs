@@ -9,13 +9,17 @@
 //! [`checkpoint::depart`].
 #![forbid(unsafe_code)]
 
+pub mod bots;
+pub mod cdn;
 pub mod checkpoint;
 pub mod feature;
 pub mod guard;
 pub mod key;
+pub mod lines;
 pub mod logline;
 pub mod model;
 pub mod name;
+pub mod networks;
 pub mod record;
 pub mod sample;
 pub mod sketch;

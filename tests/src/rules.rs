@@ -194,16 +194,22 @@ pub fn nothing_is_unfinished(source: &Source) -> Vec<Breach> {
     breaches
 }
 
-/// The user agent is a label, never evidence: only the log parser knows it.
+/// The user agent is never evidence: the log parser knows it as a label, `bots` as a claim to be proven, and
+/// what becomes a score knows neither.
 pub fn user_agent_is_no_evidence(source: &Source) -> Vec<Breach> {
-    if source.path.starts_with("core/src/logline") {
+    let may_know = ["core/src/logline", "core/src/bots"];
+    if may_know.iter().any(|path| source.path.starts_with(path)) {
         return Vec::new();
     }
+    let scores = ["feature", "model", "record", "sketch", "url"];
+    let scores = scores
+        .iter()
+        .any(|name| source.path.starts_with(&format!("core/src/{name}")));
     let tokens = source.product();
     let documentation = |at: usize| at >= 2 && spells(&tokens, at - 2, &["doc", "="]);
     let names = |token: &Token| {
         let text: String = token.text.to_lowercase().replace(['_', '-', ' '], "");
-        text.contains("useragent")
+        text.contains("useragent") || scores && text == "bots"
     };
     let found = tokens
         .iter()

@@ -254,6 +254,14 @@ fn the_user_agent_is_never_evidence() {
         "1: core knows UserAgentHash",
     );
     check(rule, "core/src/logline/mod.rs", "fn a(user_agent: &[u8]) {}", "");
+    check(rule, "core/src/bots/mod.rs", "fn a(user_agent: &[u8]) {}", "");
+    check(rule, "core/src/checkpoint.rs", "use crate::bots::Proof;", "");
+    check(
+        rule,
+        "core/src/feature/behaviour.rs",
+        "use crate::bots::Proof;",
+        "1: core knows bots",
+    );
     check(
         rule,
         "core/src/feature/mod.rs",
