@@ -127,7 +127,11 @@ impl GuardState {
                 .fetch_add(u32::from(first || seen.turned), Relaxed);
         }
         self.vote_for(seen.hash, agent);
-        if seen.rejected { self.trip(seen.at, limits).or(alarm) } else { alarm }
+        if seen.rejected {
+            self.trip(seen.at, limits).or(alarm)
+        } else {
+            alarm
+        }
     }
 
     /// Whether the breaker keeps enforcement off.
@@ -154,11 +158,21 @@ impl GuardState {
     /// are too few to tell.
     pub fn shares(&self) -> (Option<u32>, Option<u32>) {
         let sum = |pick: fn(&Counts) -> &AtomicU32| {
-            pick(&self.running).load(Relaxed).saturating_add(pick(&self.finished).load(Relaxed))
+            pick(&self.running)
+                .load(Relaxed)
+                .saturating_add(pick(&self.finished).load(Relaxed))
         };
         (
-            share(sum(|counts| &counts.stopped_clients), sum(|counts| &counts.clients), LEAST_CLIENTS),
-            share(sum(|counts| &counts.stopped_requests), sum(|counts| &counts.requests), LEAST_REQUESTS),
+            share(
+                sum(|counts| &counts.stopped_clients),
+                sum(|counts| &counts.clients),
+                LEAST_CLIENTS,
+            ),
+            share(
+                sum(|counts| &counts.stopped_requests),
+                sum(|counts| &counts.requests),
+                LEAST_REQUESTS,
+            ),
         )
     }
 
@@ -174,7 +188,9 @@ impl GuardState {
         }
         let until = self.open_until.load(Relaxed);
         let opened = at.saturating_add(limits.hold.max(1));
-        self.open_until.compare_exchange(until, opened, Relaxed, Relaxed).ok()?;
+        self.open_until
+            .compare_exchange(until, opened, Relaxed, Relaxed)
+            .ok()?;
         self.trips.fetch_add(1, Relaxed);
         Some(Alarm::Tripped {
             clients: clients.unwrap_or(0),
@@ -266,7 +282,13 @@ mod tests {
         assert!(!state.is_open(START + 1));
         let alarms = send(&state, START + 2, 10, 1, 10);
         assert_eq!(alarms.len(), 1, "{alarms:?}");
-        assert!(matches!(alarms[0], Alarm::Tripped { clients: 50.., requests: 0 }));
+        assert!(matches!(
+            alarms[0],
+            Alarm::Tripped {
+                clients: 50..,
+                requests: 0
+            }
+        ));
         assert!(state.is_open(START + 601) && !state.is_open(START + 602));
         assert_eq!(state.trips.load(Relaxed), 1);
     }
@@ -275,7 +297,16 @@ mod tests {
     fn few_clients_never_trip_it_and_old_ones_are_forgotten() {
         let state = GuardState::default();
         assert_eq!(send(&state, START, LEAST_CLIENTS - 1, 3, LEAST_CLIENTS), []);
-        assert_eq!(send(&state, START + 2 * WINDOW_SECONDS, LEAST_CLIENTS - 1, 3, LEAST_CLIENTS), []);
+        assert_eq!(
+            send(
+                &state,
+                START + 2 * WINDOW_SECONDS,
+                LEAST_CLIENTS - 1,
+                3,
+                LEAST_CLIENTS
+            ),
+            []
+        );
         assert_eq!(state.trips.load(Relaxed), 0);
     }
 
@@ -285,7 +316,13 @@ mod tests {
         assert_eq!(send(&state, START, 50, 2, 0), []);
         let alarms = send(&state, START + 1, 1, 2000, 1);
         assert_eq!(alarms.len(), 1, "{alarms:?}");
-        assert!(matches!(alarms[0], Alarm::Tripped { clients: 0, requests: 91.. }));
+        assert!(matches!(
+            alarms[0],
+            Alarm::Tripped {
+                clients: 0,
+                requests: 91..
+            }
+        ));
     }
 
     #[test]
@@ -305,12 +342,19 @@ mod tests {
                     };
                     alarms.extend(state.observe(&seen, &Limits::DEFAULT, || number % agents));
                     if number < u64::from(others) {
-                        let other = Seen { hash: hash(100 + number as u32), ..seen };
+                        let other = Seen {
+                            hash: hash(100 + number as u32),
+                            ..seen
+                        };
                         alarms.extend(state.observe(&other, &Limits::DEFAULT, || 1));
                     }
                 }
             }
-            assert_eq!(state.is_proxy(hash(7)), expected, "{agents} agents, {others} others: {alarms:?}");
+            assert_eq!(
+                state.is_proxy(hash(7)),
+                expected,
+                "{agents} agents, {others} others: {alarms:?}"
+            );
             assert_eq!(alarms.len(), usize::from(expected), "told once: {alarms:?}");
             assert!(!state.is_proxy(hash(101)));
         }

@@ -2,8 +2,8 @@
 //!
 //! Pure: bytes in, values out. nginx appends `in FILE:LINE` to each message.
 
-use sekisho_core::checkpoint::{LONGEST_BAN, MAX_MIN_REQUESTS};
 pub use sekisho_core::checkpoint::Overrides;
+use sekisho_core::checkpoint::{LONGEST_BAN, MAX_MIN_REQUESTS};
 use sekisho_core::guard;
 use sekisho_core::key::Prefixes;
 use sekisho_core::table::parse_size;
@@ -281,7 +281,9 @@ fn share(argument: &[u8], value: &[u8]) -> Result<u32, ConfError> {
 }
 
 fn ban(argument: &[u8], value: &[u8]) -> Result<u32, ConfError> {
-    let seconds = parse_milliseconds(value).filter(|time| time % 1000 == 0).map(|time| time / 1000);
+    let seconds = parse_milliseconds(value)
+        .filter(|time| time % 1000 == 0)
+        .map(|time| time / 1000);
     seconds
         .and_then(|seconds| u32::try_from(seconds).ok())
         .filter(|seconds| (1..=LONGEST_BAN).contains(seconds))
@@ -302,7 +304,10 @@ fn parse_milliseconds(value: &[u8]) -> Option<u64> {
     let (mut rest, mut total, mut units) = (value, 0u64, &UNITS[..]);
     while !rest.is_empty() {
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let letters = rest[digits..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let letters = rest[digits..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphabetic())
+            .count();
         let (amount, unit) = (number(&rest[..digits])?, &rest[digits..digits + letters]);
         let unit = if unit.is_empty() { b"s" } else { unit };
         let place = units.iter().position(|(name, _)| *name == unit)?;

@@ -1,22 +1,21 @@
 //! What happens to a request: accounted before the access phase, once more after its response.
 
-use std::fmt::{self, Display};
-
-use sekisho_core::checkpoint::{self, Arrival, Policy, Standing, Verdict};
-use sekisho_core::feature::Features;
-use sekisho_core::key::key_hash;
-use sekisho_core::record::Record;
-use sekisho_core::sketch::popularity::Rating;
-use sekisho_core::table::{Admission, set_index};
+use sekisho_core::checkpoint::{self, DEFAULT_GROUP_REQUESTS, Overrides, Standing, Trust, Verdict};
+use sekisho_core::guard::{Alarm, Seen};
+use sekisho_core::key::{ClientKey, key_hash};
 use sekisho_core::url::{Method, Visit};
 
-use crate::ffi::config::{Check, LocationConf, MainConf};
+use crate::bots::{Claim, octets};
+use crate::case::{Asked, Case, Outcome, with_record};
+use crate::conf::MAX_ZONES;
+use crate::ffi::config::{Check, LocationConf, MainConf, ZoneRef};
 use crate::ffi::request::Request;
-use crate::ffi::shm::{LockedSet, Zone, ZoneData};
+use crate::guards::{Alarmed, REMEDY, Restraint};
 use crate::injected::{Fault, fault, now};
+use crate::reaction::{MAX_DELAYED, Reaction};
 use crate::samples;
 use crate::scorer::Scorer;
-use crate::variables::write_reasons;
+use crate::turn::Turn;
 use crate::zone::{Counters, reference_id};
 
 /// Longest key that is accounted, as limit_req.
@@ -27,33 +26,35 @@ const MAX_KEY: usize = 65_535;
 pub enum Action {
     /// Serve it, or not, as without us.
     GoOn,
-    /// Answer with this status.
-    Stop(u16),
+    /// Serve it after so many milliseconds.
+    Delay(u64),
+    /// Answer with this status; the client may come back after so many seconds.
+    Stop {
+        /// Status code.
+        status: u16,
+        /// For the header Retry-After.
+        retry_after: u32,
+    },
 }
 
 /// What was concluded about a request; kept with it until it is freed.
 pub struct Conclusion {
     /// The verdict that the operator sees.
     pub verdict: Verdict,
-    /// Where the client stands.
+    /// Where the client stands in the zone that decided.
     pub standing: Standing,
     /// Reference id.
     pub id: u64,
-    hash: u64,
-    check: Check,
+    decided_by: ZoneRef,
+    touched: [Option<(ZoneRef, u64)>; MAX_ZONES],
     stopped: bool,
 }
 
-/// A request that is being judged.
-struct Case<'a> {
-    request: Request<'a>,
-    data: &'a ZoneData,
-    zone: Zone<'a>,
-    scorer: &'a Scorer,
-    policy: Policy,
-    key: &'a [u8],
-    hash: u64,
-    at: u32,
+impl Conclusion {
+    /// Name of the zone that decided.
+    pub fn zone(&self) -> Option<&str> {
+        self.decided_by.get().map(|data| data.name.as_str())
+    }
 }
 
 /// A request came. Accounts main requests once, whatever internal redirects follow.
@@ -62,10 +63,10 @@ pub fn arrive(request: &Request<'_>) -> Action {
         return Action::GoOn;
     }
     let (main, location) = (request.main_conf(), request.location());
-    location
-        .check()
-        .and_then(|check| judge(request, main, location, check))
-        .unwrap_or(Action::GoOn)
+    match (&main.scorer, location.checks()) {
+        (None, _) | (_, []) => Action::GoOn,
+        (Some(scorer), checks) => Judgement::new(request, main, location, scorer).of(checks),
+    }
 }
 
 /// A response went out. Requests that we stopped teach nothing: a ban would feed itself.
@@ -77,206 +78,320 @@ pub fn depart(request: &Request<'_>) {
     let Some(conclusion) = request.conclusion().filter(|conclusion| !conclusion.stopped) else {
         return;
     };
-    let Some(zone) = conclusion.check.zone().and_then(ZoneData::zone) else {
-        return;
-    };
-    let Some(mut set) = zone.lock(set_index(conclusion.hash, zone.sets())) else {
-        return;
-    };
-    let Some(way) = set.find(conclusion.hash) else {
-        return;
-    };
-    set.announce(way);
-    checkpoint::depart(set.record_mut(way), request.status(), request.body_bytes());
+    let (status, bytes) = (request.status(), request.body_bytes());
+    let completed = request
+        .location()
+        .human()
+        .filter(|_| (200..400).contains(&status));
+    for (order, (place, hash)) in conclusion.touched.iter().flatten().enumerate() {
+        let Some(zone) = place.get().and_then(|data| data.zone()) else {
+            continue;
+        };
+        with_record(zone, *hash, |record| {
+            checkpoint::depart(record, status, bytes);
+            // A person vouches for nobody but the narrowest key.
+            if let Some(seconds) = completed.filter(|_| order == 0) {
+                checkpoint::complete(record, now(request), seconds);
+            }
+        });
+    }
 }
 
-fn judge(request: &Request<'_>, main: &MainConf, location: &LocationConf, check: &Check) -> Option<Action> {
-    let scorer = main.scorer.as_ref()?;
-    let data = check.zone()?;
-    let zone = data.zone()?;
-    let key = request.key(data).filter(|key| !key.is_empty())?;
-    if key.len() > MAX_KEY {
-        request.log_error(&format_args!(
-            "the value of the \"{}\" key is more than {MAX_KEY} bytes",
-            data.key_text
-        ));
-        return None;
-    }
-    fault(request, Fault::Panic);
-    let hash = key_hash(zone.header().seed(), key);
-    let policy = check.limits.policy(scorer.thresholds());
-    let case = Case {
-        request: *request,
-        data,
-        zone,
-        scorer,
-        policy,
-        key,
-        hash,
-        at: now(request),
-    };
-    let (standing, scored) = case.stand()?;
-
-    let (verdict, action) = match standing.verdict {
-        Verdict::Rejected if location.dry_run() => (Verdict::RejectedDryRun, Action::GoOn),
-        Verdict::Rejected => (Verdict::Rejected, Action::Stop(location.status())),
-        other => (other, Action::GoOn),
-    };
-    match verdict {
-        Verdict::Rejected => Counters::add(&zone.counters().rejected),
-        Verdict::RejectedDryRun => Counters::add(&zone.counters().rejected_dry_run),
-        _ => {}
-    }
-    let id = reference_id(zone.header().seed(), hash, standing.evidence);
-    let stopped = action != Action::GoOn;
-    let conclusion = Conclusion {
-        verdict,
-        standing,
-        id,
-        hash,
-        check: *check,
-        stopped,
-    };
-    if standing.turned && standing.verdict == Verdict::Rejected {
-        request.log(
-            location.log_level(),
-            &Turn {
-                conclusion: &conclusion,
-                policy: &policy,
-                zone: &data.name,
-            },
-        );
-    }
-    if let (Some(file), Some(features)) = (main.samples, scored) {
-        case.offer_sample(file, &conclusion, &features);
-    }
-    request.conclude(conclusion);
-    Some(action)
+/// A request being judged.
+struct Judgement<'a> {
+    request: Request<'a>,
+    main: &'a MainConf,
+    location: &'a LocationConf,
+    scorer: &'a Scorer,
+    at: u32,
+    allowed: bool,
 }
 
-impl Case<'_> {
-    /// Accounts the request and, when a score is due, evaluates the model outside the lock. `None` when the
-    /// record could not be had: the request then goes on as if it had not been seen.
-    fn stand(&self) -> Option<(Standing, Option<Features>)> {
-        let counters = self.zone.counters();
+/// The zone that decides, and what it found.
+struct Decided<'a> {
+    place: ZoneRef,
+    case: Case<'a>,
+    outcome: Outcome,
+}
+
+impl<'a> Judgement<'a> {
+    fn new(
+        request: &Request<'a>,
+        main: &'a MainConf,
+        location: &'a LocationConf,
+        scorer: &'a Scorer,
+    ) -> Judgement<'a> {
+        let allowed = location
+            .allow()
+            .is_some_and(|list| list.contains(request.address()));
+        Judgement {
+            request: *request,
+            main,
+            location,
+            scorer,
+            at: now(request),
+            allowed,
+        }
+    }
+
+    /// Asks one zone after the other, the narrowest first. The first one that knows enough of the client decides;
+    /// where none does, the one with the worst to say. So a group answers for those of its members that are too
+    /// new to be judged, and its own record holds nothing but their requests.
+    fn of(&self, checks: &'a [Check]) -> Action {
+        fault(&self.request, Fault::Panic);
+        let mut touched = [None; MAX_ZONES];
+        let mut decided: Option<Decided<'a>> = None;
+        let mut digest = None;
+        for ((place, check), touch) in checks.iter().enumerate().zip(&mut touched) {
+            let Some(case) = self.case(check, place) else {
+                continue;
+            };
+            let seed = case.zone.header().seed();
+            let visit = match digest {
+                Some((other, visit)) if other == seed => visit,
+                _ => self.digest(&case),
+            };
+            digest = Some((seed, visit));
+            let Some(outcome) = case.judge(&visit, || self.claim(place)) else {
+                continue;
+            };
+            *touch = Some((check.place(), case.hash));
+            let enough =
+                self.allowed || self.location.trap().is_some() || outcome.standing.is_judged(&case.policy);
+            let worse = decided
+                .as_ref()
+                .is_none_or(|other| outcome.standing.verdict > other.outcome.standing.verdict);
+            if enough || worse {
+                decided = Some(Decided {
+                    place: check.place(),
+                    case,
+                    outcome,
+                });
+            }
+            if enough {
+                break;
+            }
+        }
+        match decided {
+            Some(decided) => self.conclude(decided, touched),
+            None => Action::GoOn,
+        }
+    }
+
+    fn case(&self, check: &'a Check, place: usize) -> Option<Case<'a>> {
+        let data = check.zone()?;
+        let zone = data.zone()?;
+        let key = self.request.key(data).filter(|key| !key.is_empty())?;
+        if key.len() > MAX_KEY {
+            self.request.log_error(&format_args!(
+                "the value of the \"{}\" key is more than {MAX_KEY} bytes",
+                data.key_text
+            ));
+            return None;
+        }
+        let key = match data.prefixes {
+            Some(prefixes) => ClientKey::from_octets(key)
+                .unwrap_or_else(|| ClientKey::from_text(key))
+                .within(prefixes),
+            None => ClientKey::Text(key),
+        };
+        let hash = key_hash(zone.header().seed(), key.as_bytes());
+        let mut limits = check.limits;
+        if place > 0 {
+            limits.min_requests = limits.min_requests.or(Some(DEFAULT_GROUP_REQUESTS));
+        }
+        Some(Case {
+            request: self.request,
+            data,
+            zone,
+            scorer: self.scorer,
+            policy: self.policy(&limits),
+            key,
+            hash,
+            at: self.at,
+        })
+    }
+
+    fn policy(&self, limits: &Overrides) -> checkpoint::Policy {
+        let policy = limits.policy(self.scorer.thresholds());
+        if self.allowed {
+            policy.for_allowed()
+        } else {
+            policy
+        }
+    }
+
+    fn digest(&self, case: &Case<'_>) -> Visit {
         let referer = self
             .request
             .referer()
             .filter(|text| !text.is_empty() && *text != b"-");
         let method = Method::parse(self.request.method());
-        let visit = Visit::new(self.zone.header().seed(), method, self.request.target(), referer);
-        let rating = self.zone.popularity().visit(visit.url());
-        let index = set_index(self.hash, self.zone.sets());
-        let arrival = self.observe(&mut self.zone.lock(index)?, &visit, rating);
-        let (mut standing, scored) = match arrival {
-            Arrival::Settled(standing) => (standing, None),
-            Arrival::Score(features) => {
-                Counters::add(&counters.scores);
-                let score = self.scorer.score(&features);
-                let settle = |record: &mut Record| checkpoint::settle(record, self.at, score, &self.policy);
-                (self.with_record(index, settle)?, Some(features))
-            }
+        Visit::new(case.zone.header().seed(), method, self.request.target(), referer)
+    }
+
+    /// What is known of the client's claim to be somebody's bot; only the first zone asks.
+    fn claim(&self, place: usize) -> Asked {
+        let unknown = Asked {
+            trust: Trust::Unknown,
+            judge: true,
         };
-        let evidence = if standing.turned {
-            self.explain(index, &mut standing, scored)
+        let (Some(bots), 0, Some(agent)) = (&self.main.bots, place, self.request.user_agent()) else {
+            return unknown;
+        };
+        let address = self.request.address();
+        match bots.claim(agent, address, self.at, self.request.has_resolver()) {
+            Claim::Known(trust) => Asked { trust, judge: true },
+            Claim::Pending => Asked {
+                judge: false,
+                ..unknown
+            },
+            Claim::Ask(bot) => {
+                let asked = self.request.look_up(bot, octets(address), self.at);
+                Asked {
+                    judge: !asked,
+                    ..unknown
+                }
+            }
+        }
+    }
+
+    fn conclude(&self, decided: Decided<'_>, touched: [Option<(ZoneRef, u64)>; MAX_ZONES]) -> Action {
+        let Decided {
+            place,
+            case,
+            mut outcome,
+        } = decided;
+        if let Some(seconds) = self.location.trap().filter(|_| !self.allowed)
+            && let Some(standing) = case.trap(seconds)
+        {
+            outcome.standing = standing;
+        }
+        let standing = outcome.standing;
+        let found = if self.allowed {
+            Verdict::Allowed
         } else {
-            scored
+            standing.verdict
         };
-        let flagged = standing.verdict != Verdict::Passed;
-        Some((standing, evidence.filter(|_| flagged)))
-    }
-
-    /// Finds the reasons for a verdict that just turned, keeps them, and returns the features that show them.
-    /// Under another location's thresholds a verdict can turn without a new score; they are then those of now.
-    fn explain(&self, index: u32, standing: &mut Standing, scored: Option<Features>) -> Option<Features> {
-        let features = scored.or_else(|| self.with_record(index, |record| record.features()))?;
-        standing.reasons = self.scorer.reasons(&features);
-        self.with_record(index, |record| checkpoint::explain(record, standing.reasons));
-        Some(features)
-    }
-
-    /// Changes the client's record under its lock; `None` when the lock or the record is not to be had.
-    fn with_record<T>(&self, index: u32, change: impl FnOnce(&mut Record) -> T) -> Option<T> {
-        let mut set = self.zone.lock(index)?;
-        let way = set.find(self.hash)?;
-        set.announce(way);
-        Some(change(set.record_mut(way)))
-    }
-
-    fn observe(&self, set: &mut LockedSet<'_>, visit: &Visit, rating: Rating) -> Arrival {
-        let counters = self.zone.counters();
-        Counters::add(&counters.requests);
-        let way = set.victim(self.hash, self.at);
-        set.announce(way);
-        match set.admit_at(way, self.hash, self.at) {
-            Admission::Known => {}
-            Admission::Fresh => set.set_name(way, self.key),
-            Admission::Evicted => {
-                set.set_name(way, self.key);
-                Counters::add(&counters.evictions);
-            }
-        }
-        fault(&self.request, Fault::PanicLocked);
-        fault(&self.request, Fault::DieLocked);
-        checkpoint::arrive(set.record_mut(way), self.at, visit, rating, &self.policy)
-    }
-
-    fn offer_sample(
-        &self,
-        file: crate::ffi::config::SampleFile,
-        conclusion: &Conclusion,
-        features: &Features,
-    ) {
-        let facts = samples::Facts {
-            // Unique for each sample; at a turn it is the reference id.
-            id: reference_id(self.zone.header().seed(), self.hash, conclusion.standing.requests),
-            at: self.at,
-            zone: &self.data.name,
-            key: self.key,
-            key_text: &self.data.key_text,
-            verdict: conclusion.verdict,
-            standing: &conclusion.standing,
-            features,
-            model: self.scorer.digest(),
-            method: self.request.method(),
-            target: self.request.target(),
+        let enforced = self.watch(&case, &outcome, found) && !self.location.dry_run();
+        let verdict = match found {
+            Verdict::Rejected if !enforced => Verdict::RejectedDryRun,
+            found => found,
         };
-        let counters = self.zone.counters();
-        match samples::write(&facts, |line| file.append(line)) {
-            Ok(()) => Counters::add(&counters.samples_written),
-            Err(_) => Counters::add(&counters.samples_dropped),
-        }
-    }
-}
-
-/// The line that says that a client is rejected from now on.
-struct Turn<'a> {
-    conclusion: &'a Conclusion,
-    policy: &'a Policy,
-    zone: &'a str,
-}
-
-impl Display for Turn<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Conclusion {
-            standing,
-            id,
+        case.zone.counters().count(verdict);
+        let action = if enforced {
+            self.react(&case, verdict, &standing)
+        } else {
+            Action::GoOn
+        };
+        let conclusion = Conclusion {
             verdict,
-            ..
-        } = self.conclusion;
-        let score = standing.score.unwrap_or_default();
-        write!(
-            f,
-            "sekisho: rejecting client, score {score:.4}, threshold {:.4},",
-            self.policy.reject
-        )?;
-        write!(f, " at request {}, reasons \"", standing.requests)?;
-        write_reasons(f, standing.reasons)?;
-        write!(f, "\", id {id:016x}, by zone \"{}\"", self.zone)?;
-        if *verdict == Verdict::RejectedDryRun {
-            f.write_str(", dry run")
-        } else {
-            Ok(())
+            standing,
+            id: reference_id(case.zone.header().seed(), case.hash, standing.evidence),
+            decided_by: place,
+            touched,
+            stopped: matches!(action, Action::Stop { .. }),
+        };
+        if standing.turned && matches!(found, Verdict::Rejected | Verdict::Trapped) {
+            self.request.log(
+                self.location.log_level(),
+                &Turn::new(&conclusion, &case, !enforced),
+            );
         }
+        if let (Some(file), Some(features)) = (self.main.samples, outcome.features) {
+            samples::offer(&case, file, &conclusion, &features);
+        }
+        self.tag(enforced, &conclusion);
+        self.request.conclude(conclusion);
+        action
+    }
+
+    /// Tells the guards, and asks them whether the client may be stopped.
+    fn watch(&self, case: &Case<'_>, outcome: &Outcome, found: Verdict) -> bool {
+        let (guards, state) = (&self.main.guards, &case.zone.header().guards);
+        let rejected = matches!(found, Verdict::Rejected | Verdict::Trapped);
+        let seen = Seen {
+            at: self.at,
+            hash: case.hash,
+            before: outcome.before,
+            rejected,
+            turned: rejected && outcome.standing.turned,
+        };
+        let limits = guards.limits();
+        let agent = || {
+            key_hash(
+                case.zone.header().seed(),
+                self.request.user_agent().unwrap_or_default(),
+            )
+        };
+        let alarm = state.observe(&seen, &limits, agent);
+        let told = |alarm: &Alarm| guards.watches_proxies() || !matches!(alarm, Alarm::Proxy { .. });
+        if let Some(alarm) = alarm.filter(told) {
+            let alarmed = Alarmed {
+                alarm,
+                zone: &case.data.name,
+                hold: limits.hold,
+            };
+            self.request.alert(&alarmed);
+        }
+        if !rejected {
+            return true;
+        }
+        let restraint = if state.is_open(self.at) {
+            Restraint::Breaker
+        } else if let Some(cdn) = guards.cdn(self.request.address()) {
+            Restraint::Cdn(cdn)
+        } else if guards.watches_proxies() && state.is_proxy(case.hash) {
+            Restraint::Proxy
+        } else {
+            return true;
+        };
+        Counters::add(&case.zone.counters().restrained);
+        if let Restraint::Cdn(name) = restraint
+            && seen.turned
+            && case.zone.header().first_cdn()
+        {
+            let zone = &case.data.name;
+            self.request.alert(&format_args!(
+                "sekisho: a client has an address of {name}, by zone \"{zone}\": it is not stopped; {REMEDY}"
+            ));
+        }
+        false
+    }
+
+    fn react(&self, case: &Case<'_>, verdict: Verdict, standing: &Standing) -> Action {
+        let reaction = self.reaction(verdict);
+        if let Some(status) = reaction.status {
+            let retry_after = standing.banned_until.saturating_sub(self.at);
+            return Action::Stop { status, retry_after };
+        }
+        if reaction.delay_ms == 0 {
+            return Action::GoOn;
+        }
+        if self.main.delayed.get() >= MAX_DELAYED {
+            Counters::add(&case.zone.counters().undelayed);
+            return Action::GoOn;
+        }
+        Counters::add(&case.zone.counters().delayed);
+        Action::Delay(reaction.delay_ms)
+    }
+
+    fn reaction(&self, verdict: Verdict) -> Reaction {
+        match verdict {
+            Verdict::Suspect => self.location.suspect(),
+            Verdict::Rejected | Verdict::Trapped => self.location.rejected(),
+            _ => Reaction::default(),
+        }
+    }
+
+    /// Where tagging is configured every request gets the header: the upstream shall not see one that a client
+    /// made up.
+    fn tag(&self, enforced: bool, conclusion: &Conclusion) {
+        let (suspect, rejected) = (self.location.suspect(), self.location.rejected());
+        if !(suspect.tag || rejected.tag) {
+            return;
+        }
+        let told = enforced && self.reaction(conclusion.verdict).tag;
+        self.request.tag(told.then_some(conclusion));
     }
 }

@@ -7,9 +7,17 @@
 #![deny(unsafe_code)]
 
 #[forbid(unsafe_code)]
+mod allow;
+#[forbid(unsafe_code)]
+mod bots;
+#[forbid(unsafe_code)]
+mod case;
+#[forbid(unsafe_code)]
 mod conf;
 #[allow(unsafe_code)]
 mod ffi;
+#[forbid(unsafe_code)]
+mod guards;
 #[forbid(unsafe_code)]
 mod handler;
 #[forbid(unsafe_code)]
@@ -19,9 +27,13 @@ mod injected;
 #[forbid(unsafe_code)]
 mod lock;
 #[forbid(unsafe_code)]
+mod reaction;
+#[forbid(unsafe_code)]
 mod samples;
 #[forbid(unsafe_code)]
 mod scorer;
+#[forbid(unsafe_code)]
+mod turn;
 #[forbid(unsafe_code)]
 mod variables;
 #[forbid(unsafe_code)]

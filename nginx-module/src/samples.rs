@@ -3,11 +3,16 @@
 //! A line is one append. A worker never waits and never tries again; what the file does not take is counted.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 use sekisho_core::checkpoint::{Standing, Verdict};
 use sekisho_core::feature::{Features, schema_hash};
+use sekisho_core::key::{Prefixes, shown_address};
 use sekisho_core::sample::{MAX_LINE, MAX_TARGET, Sample, SampleError, VERSION, reason_names};
+
+use crate::case::Case;
+use crate::ffi::config::SampleFile;
+use crate::handler::Conclusion;
+use crate::zone::{Counters, reference_id};
 
 /// Bytes of a key that is no address which a sample shows.
 const MAX_KEY_SHOWN: usize = 64;
@@ -22,10 +27,8 @@ pub struct Facts<'a> {
     pub at: u32,
     /// Name of the zone.
     pub zone: &'a str,
-    /// The client's key.
-    pub key: &'a [u8],
-    /// The key as it is configured.
-    pub key_text: &'a str,
+    /// The client's key as people read it.
+    pub client: String,
     /// The verdict that the operator sees.
     pub verdict: Verdict,
     /// Where the client stands.
@@ -54,6 +57,28 @@ pub enum LostSample {
     Short(usize, usize),
 }
 
+/// Writes a sample of a client that was just scored; what the file does not take is counted.
+pub fn offer(case: &Case<'_>, file: SampleFile, conclusion: &Conclusion, features: &Features) {
+    let facts = Facts {
+        // Unique for each sample; at a turn it is the reference id.
+        id: reference_id(case.zone.header().seed(), case.hash, conclusion.standing.requests),
+        at: case.at,
+        zone: &case.data.name,
+        client: client(case.data.prefixes, case.key.as_bytes()),
+        verdict: conclusion.verdict,
+        standing: &conclusion.standing,
+        features,
+        model: case.scorer.digest(),
+        method: case.request.method(),
+        target: case.request.target(),
+    };
+    let counters = case.zone.counters();
+    match write(&facts, |line| file.append(line)) {
+        Ok(()) => Counters::add(&counters.samples_written),
+        Err(_) => Counters::add(&counters.samples_dropped),
+    }
+}
+
 /// Writes one line through `append`, which says how many bytes were taken.
 pub fn write(facts: &Facts<'_>, append: impl Fn(&[u8]) -> io::Result<usize>) -> Result<(), LostSample> {
     let mut line = line(facts)?;
@@ -73,7 +98,7 @@ fn line(facts: &Facts<'_>) -> Result<Vec<u8>, SampleError> {
         id: format!("{:016x}", facts.id),
         at: facts.at,
         zone: facts.zone.to_owned(),
-        client: client(facts.key_text, facts.key),
+        client: facts.client.clone(),
         requests: facts.standing.requests,
         score: facts.standing.score.unwrap_or_default(),
         verdict: facts.verdict.as_str().to_owned(),
@@ -104,15 +129,11 @@ fn shown(bytes: &[u8], most: usize) -> String {
     text
 }
 
-fn client(key_text: &str, key: &[u8]) -> String {
-    match (key_text, key) {
-        ("$binary_remote_addr", &[a, b, c, d]) => Ipv4Addr::new(a, b, c, d).to_string(),
-        ("$binary_remote_addr", key) if key.len() == 16 => <[u8; 16]>::try_from(key)
-            .map_or_else(|_| String::new(), |octets| Ipv6Addr::from(octets).to_string()),
-        (_, key) => key
-            .iter()
-            .take(MAX_KEY_SHOWN)
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
-    }
+/// A client's key as people read it: an address, or the key's bytes in hex.
+pub fn client(prefixes: Option<Prefixes>, key: &[u8]) -> String {
+    let address = prefixes.and_then(|prefixes| shown_address(key, prefixes));
+    address.unwrap_or_else(|| {
+        let shown = key.iter().take(MAX_KEY_SHOWN);
+        shown.map(|byte| format!("{byte:02x}")).collect()
+    })
 }

@@ -24,6 +24,8 @@ pub enum Variable {
     Reason,
     /// `$sekisho_id`: the reference id; a sample of the same evidence carries the same.
     Id,
+    /// `$sekisho_zone`: name of the zone that decided.
+    Zone,
     /// `$sekisho_counters`: numbers of the zone, for tests.
     #[cfg(feature = "test-clock")]
     Counters,
@@ -31,11 +33,12 @@ pub enum Variable {
 
 impl Variable {
     /// All of them.
-    pub const ALL: [Variable; if cfg!(feature = "test-clock") { 5 } else { 4 }] = [
+    pub const ALL: [Variable; if cfg!(feature = "test-clock") { 6 } else { 5 }] = [
         Variable::Status,
         Variable::Score,
         Variable::Reason,
         Variable::Id,
+        Variable::Zone,
         #[cfg(feature = "test-clock")]
         Variable::Counters,
     ];
@@ -47,6 +50,7 @@ impl Variable {
             Variable::Score => c"sekisho_score",
             Variable::Reason => c"sekisho_reason",
             Variable::Id => c"sekisho_id",
+            Variable::Zone => c"sekisho_zone",
             #[cfg(feature = "test-clock")]
             Variable::Counters => c"sekisho_counters",
         }
@@ -72,9 +76,12 @@ impl Variable {
         let _ = match self {
             Variable::Status => text.write_str(conclusion.verdict.as_str()),
             Variable::Score => write!(text, "{}", conclusion.standing.score?),
-            Variable::Reason if conclusion.verdict == Verdict::Passed => return None,
+            Variable::Reason if matches!(conclusion.verdict, Verdict::Passed | Verdict::Allowed) => {
+                return None;
+            }
             Variable::Reason => write_reasons(&mut text, conclusion.standing.reasons),
             Variable::Id => write!(text, "{:016x}", conclusion.id),
+            Variable::Zone => text.write_str(conclusion.zone()?),
             #[cfg(feature = "test-clock")]
             Variable::Counters => Ok(()),
         };
@@ -93,7 +100,7 @@ pub fn write_reasons(text: &mut impl Write, reasons: [u8; 3]) -> std::fmt::Resul
 
 #[cfg(feature = "test-clock")]
 fn counters(request: &Request<'_>) -> Option<Text> {
-    let zone = request.location().check()?.zone()?.zone()?;
+    let zone = request.location().checks().first()?.zone()?.zone()?;
     let mut text = Text::default();
     for (name, value) in zone.counters().all() {
         let _ = write!(text, "{name}={value} ");

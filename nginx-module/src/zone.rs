@@ -3,8 +3,10 @@
 //! One region in the order of [`Geometry`]: header, popularity cells, locks, sets, names. Everything but the
 //! header is valid when zero.
 
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
 
+use sekisho_core::checkpoint::Verdict;
+use sekisho_core::guard::GuardState;
 use sekisho_core::key::Seed;
 use sekisho_core::name::Name;
 use sekisho_core::sketch::popularity::PopularityState;
@@ -13,7 +15,7 @@ use sekisho_core::table::{Geometry, GeometryError, HEADER_BYTES, LOCK_BYTES, PAG
 /// "sekisho!" in little endian.
 const MAGIC: u64 = 0x216f_6873_696b_6573;
 /// Changes with every change to the header, the record, the set or the order of the region.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 /// Bytes of the note that nginx appends to "no memory" messages of this zone.
 const NOTE_BYTES: usize = 96;
 
@@ -53,10 +55,24 @@ pub struct Counters {
     pub requests: AtomicU64,
     /// Times the model was asked.
     pub scores: AtomicU64,
-    /// Requests stopped.
+    /// Requests by verdict: nothing against the client.
+    pub passed: AtomicU64,
+    /// The client is suspect.
+    pub suspect: AtomicU64,
+    /// Stopped, delayed or tagged.
     pub rejected: AtomicU64,
-    /// Requests that would have been stopped but for dry run.
+    /// Would have been stopped but for dry run or a guard.
     pub rejected_dry_run: AtomicU64,
+    /// The client is allowed, verified or immune.
+    pub allowed: AtomicU64,
+    /// Walked into a trap.
+    pub trapped: AtomicU64,
+    /// Requests not stopped because a guard held enforcement back.
+    pub restrained: AtomicU64,
+    /// Requests delayed.
+    pub delayed: AtomicU64,
+    /// Requests not delayed because too many were.
+    pub undelayed: AtomicU64,
     /// Records of other clients that made room.
     pub evictions: AtomicU64,
     /// Requests not accounted because a lock was not to be had.
@@ -77,14 +93,33 @@ impl Counters {
         counter.fetch_add(1, Relaxed);
     }
 
+    /// One more request with this verdict.
+    pub fn count(&self, verdict: Verdict) {
+        Counters::add(match verdict {
+            Verdict::Passed => &self.passed,
+            Verdict::Suspect => &self.suspect,
+            Verdict::Rejected => &self.rejected,
+            Verdict::RejectedDryRun => &self.rejected_dry_run,
+            Verdict::Allowed => &self.allowed,
+            Verdict::Trapped => &self.trapped,
+        });
+    }
+
     /// Names and values, in the order of the struct.
     #[cfg(feature = "test-clock")]
-    pub fn all(&self) -> [(&'static str, u64); 10] {
+    pub fn all(&self) -> [(&'static str, u64); 17] {
         [
             ("requests", &self.requests),
             ("scores", &self.scores),
+            ("passed", &self.passed),
+            ("suspect", &self.suspect),
             ("rejected", &self.rejected),
             ("rejected_dry_run", &self.rejected_dry_run),
+            ("allowed", &self.allowed),
+            ("trapped", &self.trapped),
+            ("restrained", &self.restrained),
+            ("delayed", &self.delayed),
+            ("undelayed", &self.undelayed),
             ("evictions", &self.evictions),
             ("lock_failures", &self.lock_failures),
             ("stolen_locks", &self.stolen_locks),
@@ -110,6 +145,10 @@ pub struct Header {
     pub counters: Counters,
     /// Epochs of the popularity sketch.
     pub popularity: PopularityState,
+    /// What the guards count.
+    pub guards: GuardState,
+    /// Whether a client with a CDN's address was told of.
+    cdn_told: AtomicBool,
     /// C string for nginx's own messages.
     pub note: [u8; NOTE_BYTES],
 }
@@ -132,6 +171,8 @@ impl Header {
             seed: [seed.0, seed.1],
             counters: Counters::default(),
             popularity: PopularityState::default(),
+            guards: GuardState::default(),
+            cdn_told: AtomicBool::new(false),
             note,
         }
     }
@@ -139,6 +180,11 @@ impl Header {
     /// The secret of this zone's hashes.
     pub fn seed(&self) -> Seed {
         Seed(self.seed[0], self.seed[1])
+    }
+
+    /// Whether this is the first client with a CDN's address: it is told of once.
+    pub fn first_cdn(&self) -> bool {
+        !self.cdn_told.swap(true, Relaxed)
     }
 
     /// Whether this code may read a region that starts so.

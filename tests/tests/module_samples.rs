@@ -31,7 +31,7 @@ fn each_flagged_score_is_one_line_with_the_id_of_the_access_log() {
         ("192.0.2.1", 10),
         ("192.0.2.1", 12),
         ("192.0.2.1", 16),
-        ("2001:db8::7", 10),
+        ("2001:db8::/64", 10),
     ];
     assert_eq!(facts, expected, "one line a flagged score, none for a person");
     let sample = &samples[1];

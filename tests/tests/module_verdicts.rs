@@ -52,7 +52,7 @@ fn enforcement_stops_a_crawler_while_a_person_shops_on() {
     assert_eq!(said.len(), 1, "one line when the verdict turns: {said:?}");
     let words = "[warn] ";
     assert!(said[0].contains(words), "{}", said[0]);
-    let words = "sekisho: rejecting client, score 0.9526, threshold 0.9000, at request 10, reasons \"missing_referer_share\", id ";
+    let words = "sekisho: rejecting client, score 0.9526, threshold 0.9000, at request 10, reasons \"missing_referer_share\", for 600 s, id ";
     assert!(said[0].contains(words), "{}", said[0]);
     assert!(
         said[0].contains(", by zone \"clients\", client: 192.0.2.1, server: "),
@@ -123,9 +123,21 @@ fn levels_inherit_as_limit_req_does() {
     check("/off", 200, "-");
     check("/dry", 200, "REJECTED_DRY_RUN");
     check("/teapot", 418, "REJECTED");
-    check("/strict", 200, "SUSPECT");
-    check("/soft", 200, "PASSED");
-    check("/page.html", 503, "REJECTED");
+    // A ban is the zone's: it holds wherever the zone is asked.
+    check("/strict", 503, "REJECTED");
+
+    let mut other = |target: &str, verdict: &str| {
+        for second in 20..32 {
+            visit(&nginx, "192.0.2.2", second, target, &[]);
+        }
+        let line = nginx
+            .lines("access.log", 1)
+            .into_iter()
+            .rfind(|line| line.ends_with(target));
+        assert_eq!(line.expect("logged").split(' ').nth(2), Some(verdict), "{target}");
+    };
+    other("/soft", "PASSED");
+    other("/strict", "SUSPECT");
 }
 
 #[test]

@@ -287,7 +287,11 @@ mod tests {
         trust(&mut record, Trust::Unknown);
         assert!(record.is_verified());
         ban(&mut record, 121, 60);
-        assert_eq!(drive(&mut record, 122, 1, 0.0).1.verdict, Verdict::Rejected, "a person's word counts");
+        assert_eq!(
+            drive(&mut record, 122, 1, 0.0).1.verdict,
+            Verdict::Rejected,
+            "a person's word counts"
+        );
 
         let mut record = Record::fresh(2, 100);
         trust(&mut record, Trust::FalseClaim);

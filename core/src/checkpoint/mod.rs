@@ -112,6 +112,11 @@ pub fn settle(record: &mut Record, at: u32, score: f32, policy: &Policy) -> Stan
     stand(record, at, policy)
 }
 
+/// The score that [`arrive`] asked for is not to be used yet: the verdict stays what it was.
+pub fn postpone(record: &mut Record, at: u32, policy: &Policy) -> Standing {
+    stand(record, at, policy)
+}
+
 /// Keeps why a client was flagged: feature indices, 255 for none. To be called when [`Standing::turned`]
 /// asks for it. Reasons cost a score for every feature, so they are found when a verdict turns, not at every
 /// score.
@@ -127,7 +132,11 @@ pub fn depart(record: &mut Record, status: u16, body_bytes: u64) {
 fn stand(record: &mut Record, at: u32, policy: &Policy) -> Standing {
     let score = (record.scored_at != 0).then_some(record.score);
     let distrusting = policy.for_false_claim();
-    let policy = if record.is(flag::FALSE_CLAIM) { &distrusting } else { policy };
+    let policy = if record.is(flag::FALSE_CLAIM) {
+        &distrusting
+    } else {
+        policy
+    };
     let verdict = decision::weigh(record, at, policy.judge(score, record.evidence()), policy);
     // Locations may judge one record by different thresholds: only a verdict worse than all before turns.
     let severity = if verdict == Verdict::Allowed {

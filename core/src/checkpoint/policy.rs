@@ -57,6 +57,15 @@ impl Policy {
         }
     }
 
+    /// For a client that is not to be judged: no score reaches these thresholds.
+    pub fn for_allowed(self) -> Policy {
+        Policy {
+            suspect: f32::INFINITY,
+            reject: f32::INFINITY,
+            ..self
+        }
+    }
+
     /// How long the next ban lasts, in seconds, after `bans` others.
     pub fn ban_length(&self, bans: u8) -> u32 {
         let doubled = u64::from(self.ban_seconds.max(1)) << bans.min(31);

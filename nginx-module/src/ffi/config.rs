@@ -10,7 +10,7 @@ use nginx_sys::{
     NGX_LOG_WARN, ngx_conf_t, ngx_flag_t, ngx_int_t, ngx_open_file_t, ngx_shm_zone_t, ngx_uint_t,
 };
 
-use super::directives::{NGX_CONF_ERROR, Place};
+use super::directives::{Directive, NGX_CONF_ERROR, Place};
 use super::guard::guard;
 use super::pool;
 use super::shm::ZoneData;
@@ -35,7 +35,7 @@ pub struct MainConf {
     /// `sekisho_samples`.
     pub samples: Option<SampleFile>,
     /// Where `sekisho zone=` was written.
-    pub(super) uses: Vec<(Check, Place)>,
+    pub(super) uses: Vec<Use>,
     /// All of `sekisho_allow`, whose files may change.
     pub allow_lists: Vec<Rc<AllowList>>,
     /// `sekisho_bots`; `None` when nobody's claim is looked at.
@@ -60,6 +60,14 @@ pub struct Check {
     pub(super) zone: ZoneRef,
     /// How clients are judged here.
     pub limits: Overrides,
+}
+
+/// One `sekisho zone=`.
+pub(super) struct Use {
+    pub(super) check: Check,
+    pub(super) place: Place,
+    /// The zone of the line before it, in the same location.
+    pub(super) after: Option<ZoneRef>,
 }
 
 /// A zone by its place in nginx's list, until the cycle ends.
@@ -277,7 +285,7 @@ fn create<T>(cf: *mut ngx_conf_t, value: impl FnOnce() -> T) -> *mut c_void {
 
 /// Fills what a level leaves out from the level above.
 pub unsafe extern "C" fn merge_location(
-    _cf: *mut ngx_conf_t,
+    cf: *mut ngx_conf_t,
     parent: *mut c_void,
     child: *mut c_void,
 ) -> *mut c_char {
@@ -293,6 +301,12 @@ pub unsafe extern "C" fn merge_location(
                 )
             };
             child.inherit(parent);
+            if child.trap().is_some() && child.checks().is_empty() {
+                Directive::of(cf, |directive| {
+                    directive.refuse("\"sekisho_trap\" needs \"sekisho zone=\"")
+                });
+                return NGX_CONF_ERROR;
+            }
             null_mut()
         },
     )

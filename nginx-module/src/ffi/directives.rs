@@ -11,11 +11,12 @@ use nginx_sys::{
     ngx_shared_memory_add, ngx_shm_zone_t, ngx_str_t,
 };
 
-use super::config::{Check, LocationConf, MainConf, SampleFile, Setting, ZoneRef};
+use super::config::{Check, LocationConf, MainConf, SampleFile, Setting, Use, ZoneRef};
 use super::guard::guard;
 use super::module::ngx_http_sekisho_module;
 use super::pool;
 use super::shm::{ZoneData, init_zone};
+use crate::bots::Bots;
 use crate::conf::{self, ConfError, MAX_ZONES};
 use crate::zone;
 
@@ -57,6 +58,13 @@ pub(super) struct Directive {
 }
 
 impl Directive {
+    /// For who is called by nginx while a configuration is read, other than for a directive.
+    pub(super) fn of(cf: *mut ngx_conf_t, body: impl FnOnce(&Directive)) {
+        if let Some(cf) = NonNull::new(cf) {
+            body(&Directive { cf });
+        }
+    }
+
     /// The words after the directive's name.
     pub(super) fn arguments(&self) -> &[ngx_str_t] {
         // SAFETY: nginx fills `args` with the words of the directive, the name first, before it calls a handler.
@@ -82,7 +90,7 @@ impl Directive {
         }
     }
 
-    fn refuse(&self, reason: &str) {
+    pub(super) fn refuse(&self, reason: &str) {
         self.say(NGX_LOG_EMERG as usize, reason);
     }
 
@@ -90,16 +98,7 @@ impl Directive {
     pub(super) fn say(&self, level: usize, reason: &str) {
         let cf = self.cf.as_ptr();
         // SAFETY: "%*s" takes a length (size_t) and that many bytes; nginx adds file and line.
-        unsafe {
-            ngx_conf_log_error(
-                level,
-                cf,
-                0,
-                c"%*s".as_ptr(),
-                reason.len(),
-                reason.as_ptr(),
-            )
-        };
+        unsafe { ngx_conf_log_error(level, cf, 0, c"%*s".as_ptr(), reason.len(), reason.as_ptr()) };
     }
 
     fn compile_key(&self, text: &ngx_str_t) -> Result<ngx_http_complex_value_t, Refusal> {
@@ -240,6 +239,10 @@ pub unsafe extern "C" fn sekisho(
             zone: ZoneRef(directive.zone(arguments.name, 0)?),
             limits: arguments.limits,
         };
+        let after = match &location.setting {
+            Setting::On(checks) => checks.last().map(Check::place),
+            _ => None,
+        };
         match &mut location.setting {
             Setting::Inherited => location.setting = Setting::On(vec![check]),
             Setting::Off => return Err(Refusal::Duplicate),
@@ -252,7 +255,11 @@ pub unsafe extern "C" fn sekisho(
         // SAFETY: nginx made the http level's configuration before it reads any directive, and it is another
         // object than the one being filled here.
         let main = unsafe { super::module::main_conf(directive.cf) }.ok_or(Refusal::Said)?;
-        main.uses.push((check, directive.place()));
+        main.uses.push(Use {
+            check,
+            place: directive.place(),
+            after,
+        });
         Ok(())
     })
 }
@@ -294,20 +301,33 @@ pub unsafe extern "C" fn sekisho_samples(
 
 /// After the whole `http` block: zones that do not exist, the model, what contradicts the model.
 pub(super) fn complete(main: &mut MainConf) -> Result<(), String> {
-    for (check, place) in &main.uses {
+    for Use { check, place, after } in &main.uses {
         let name = check.zone.name();
-        check
+        let zone = check
             .zone()
             .ok_or_else(|| format!("unknown sekisho_zone \"{name}\" {place}"))?;
+        if let Some(before) = after.as_ref().and_then(ZoneRef::get)
+            && let (Some(wide), Some(narrow)) = (before.prefixes, zone.prefixes)
+            && wide.wider_than(narrow)
+        {
+            let (wide, narrow) = (before.name.clone(), name);
+            return Err(format!(
+                "{} {place}",
+                ConfError::WideBeforeNarrow { wide, narrow }
+            ));
+        }
     }
-    let first = main.uses.first().map(|(_, place)| place.clone());
+    let first = main.uses.first().map(|first| first.place.clone());
     let Some(first) = first else { return Ok(()) };
+    if !main.bots_said {
+        main.bots = Some(Bots::bundled());
+    }
     let scorer = match &main.model {
         Some((path, place)) => crate::scorer::load_file(Path::new(path))
             .map_err(|error| format!("sekisho_model \"{path}\": {error} {place}"))?,
         None => crate::scorer::load_default().map_err(|error| format!("{error} {first}"))?,
     };
-    for (check, place) in &main.uses {
+    for Use { check, place, .. } in &main.uses {
         let checked = conf::check_limits(&check.limits, Some(scorer.thresholds()));
         checked.map_err(|error| format!("{error} of the model {place}"))?;
     }

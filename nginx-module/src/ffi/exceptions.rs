@@ -152,10 +152,13 @@ pub unsafe extern "C" fn sekisho_bots(
             return Ok(());
         }
         let mut bots = Bots::bundled();
-        for word in words {
+        // Names of the file's own bots may be allowed, whichever comes first.
+        let (files, rest): (Vec<_>, Vec<_>) = words.into_iter().partition(|word| word.starts_with(b"file="));
+        for word in files.into_iter().chain(rest) {
             if let Some(path) = word.strip_prefix(b"file=") {
                 let warn = |text: &str| directive.say(NGX_LOG_WARN as usize, text);
-                bots.read(&full_path(directive, path)?, &warn).map_err(Refusal::Because)?;
+                bots.read(&full_path(directive, path)?, &warn)
+                    .map_err(Refusal::Because)?;
             } else if let Some(names) = word.strip_prefix(b"allow=") {
                 bots.allow_only(names).map_err(Refusal::Because)?;
             } else {

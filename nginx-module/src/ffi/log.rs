@@ -12,6 +12,8 @@ use ngx::log::{LOG_BUFFER_SIZE, log_error, write_fmt};
 pub enum Level {
     /// A configuration cannot be used.
     Emergency = nginx_sys::NGX_LOG_EMERG as usize,
+    /// A person is to look at it now.
+    Alert = nginx_sys::NGX_LOG_ALERT as usize,
     /// Something is broken; requests go on.
     Critical = nginx_sys::NGX_LOG_CRIT as usize,
     /// A request could not be judged.

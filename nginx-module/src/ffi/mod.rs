@@ -7,10 +7,13 @@
 pub mod config;
 mod context;
 pub mod directives;
+mod exceptions;
 mod guard;
 pub mod log;
 pub mod module;
 pub mod pool;
 pub mod process;
+mod reaction;
 pub mod request;
+mod resolver;
 pub mod shm;

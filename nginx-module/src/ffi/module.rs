@@ -6,20 +6,21 @@ use std::mem::offset_of;
 use std::ptr::{NonNull, addr_of_mut, null, null_mut};
 
 use nginx_sys::{
-    NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_FLAG, NGX_CONF_TAKE1, NGX_ERROR, NGX_HTTP_LOC_CONF,
-    NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF, NGX_HTTP_MAIN_CONF_OFFSET, NGX_HTTP_MODULE,
-    NGX_HTTP_SRV_CONF, NGX_HTTP_VAR_NOCACHEABLE, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE, NGX_LOG_WARN,
-    NGX_OK, NGX_PROCESS_SIGNALLER, ngx_array_push, ngx_command_t, ngx_conf_check_num_bounds, ngx_conf_enum_t,
-    ngx_conf_num_bounds_t, ngx_conf_set_enum_slot, ngx_conf_set_flag_slot, ngx_conf_set_num_slot, ngx_conf_t,
-    ngx_http_add_variable, ngx_http_conf_ctx_t, ngx_http_core_main_conf_t, ngx_http_core_module,
-    ngx_http_handler_pt, ngx_http_module_t, ngx_http_phases_NGX_HTTP_LOG_PHASE,
+    NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_FLAG, NGX_CONF_NOARGS, NGX_CONF_TAKE1, NGX_ERROR,
+    NGX_HTTP_LOC_CONF, NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF, NGX_HTTP_MAIN_CONF_OFFSET,
+    NGX_HTTP_MODULE, NGX_HTTP_SRV_CONF, NGX_HTTP_VAR_NOCACHEABLE, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE,
+    NGX_LOG_WARN, NGX_OK, NGX_PROCESS_SIGNALLER, ngx_array_push, ngx_command_t, ngx_conf_check_num_bounds,
+    ngx_conf_enum_t, ngx_conf_num_bounds_t, ngx_conf_set_enum_slot, ngx_conf_set_flag_slot,
+    ngx_conf_set_num_slot, ngx_conf_t, ngx_http_add_variable, ngx_http_conf_ctx_t, ngx_http_core_main_conf_t,
+    ngx_http_core_module, ngx_http_handler_pt, ngx_http_module_t, ngx_http_phases_NGX_HTTP_LOG_PHASE,
     ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, ngx_int_t, ngx_module_t, ngx_process, ngx_str_t, ngx_uint_t,
 };
 
 use super::config::{LocationConf, MainConf, create_location, create_main, merge_location};
 use super::guard::{guard, install_hook};
 use super::log::{self, Level};
-use super::{directives, process, request};
+use super::{directives, exceptions, process, request};
+use crate::guards::Guards;
 use crate::variables::Variable;
 
 /// As nginx's `ngx_string`: nginx compares names with strcmp, so the terminating zero must be there.
@@ -31,6 +32,8 @@ const fn name(text: &'static CStr) -> ngx_str_t {
 }
 
 const ANY_LEVEL: ngx_uint_t = (NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF) as ngx_uint_t;
+/// Marks of one place in a site.
+const TRAP_LEVELS: ngx_uint_t = NGX_HTTP_LOC_CONF as ngx_uint_t;
 const HTTP_LEVEL: ngx_uint_t = NGX_HTTP_MAIN_CONF as ngx_uint_t;
 
 /// What `sekisho_status` may be, as limit_req_status.
@@ -74,7 +77,7 @@ const fn command(
     }
 }
 
-static mut COMMANDS: [ngx_command_t; 8] = [
+static mut COMMANDS: [ngx_command_t; 16] = [
     command(
         c"sekisho_zone",
         HTTP_LEVEL | NGX_CONF_2MORE as ngx_uint_t,
@@ -128,6 +131,57 @@ static mut COMMANDS: [ngx_command_t; 8] = [
         directives::sekisho_samples,
         NGX_HTTP_MAIN_CONF_OFFSET,
     ),
+    command(
+        c"sekisho_suspect",
+        ANY_LEVEL | NGX_CONF_1MORE as ngx_uint_t,
+        exceptions::sekisho_suspect,
+        NGX_HTTP_LOC_CONF_OFFSET,
+    ),
+    command(
+        c"sekisho_rejected",
+        ANY_LEVEL | NGX_CONF_1MORE as ngx_uint_t,
+        exceptions::sekisho_rejected,
+        NGX_HTTP_LOC_CONF_OFFSET,
+    ),
+    command(
+        c"sekisho_allow",
+        ANY_LEVEL | NGX_CONF_1MORE as ngx_uint_t,
+        exceptions::sekisho_allow,
+        NGX_HTTP_LOC_CONF_OFFSET,
+    ),
+    command(
+        c"sekisho_trap",
+        TRAP_LEVELS | (NGX_CONF_NOARGS | NGX_CONF_TAKE1) as ngx_uint_t,
+        exceptions::sekisho_trap,
+        NGX_HTTP_LOC_CONF_OFFSET,
+    ),
+    command(
+        c"sekisho_human",
+        TRAP_LEVELS | (NGX_CONF_NOARGS | NGX_CONF_TAKE1) as ngx_uint_t,
+        exceptions::sekisho_human,
+        NGX_HTTP_LOC_CONF_OFFSET,
+    ),
+    command(
+        c"sekisho_bots",
+        HTTP_LEVEL | NGX_CONF_1MORE as ngx_uint_t,
+        exceptions::sekisho_bots,
+        NGX_HTTP_MAIN_CONF_OFFSET,
+    ),
+    command(
+        c"sekisho_breaker",
+        HTTP_LEVEL | NGX_CONF_1MORE as ngx_uint_t,
+        exceptions::sekisho_breaker,
+        NGX_HTTP_MAIN_CONF_OFFSET,
+    ),
+    ngx_command_t {
+        offset: offset_of!(MainConf, guards) + offset_of!(Guards, proxy),
+        ..command(
+            c"sekisho_proxy_guard",
+            HTTP_LEVEL | NGX_CONF_FLAG as ngx_uint_t,
+            ngx_conf_set_flag_slot,
+            NGX_HTTP_MAIN_CONF_OFFSET,
+        )
+    },
     ngx_command_t::empty(),
 ];
 

@@ -4,8 +4,9 @@ use std::mem::MaybeUninit;
 use std::ptr::addr_of_mut;
 
 use nginx_sys::{
-    NGX_OK, NGX_PROCESS_SINGLE, NGX_PROCESS_WORKER, ngx_add_timer, ngx_connection_t, ngx_cycle, ngx_cycle_t,
-    ngx_event_t, ngx_http_conf_ctx_t, ngx_http_module, ngx_int_t, ngx_log_t, ngx_process, ngx_time,
+    NGX_LOG_NOTICE, NGX_OK, NGX_PROCESS_SINGLE, NGX_PROCESS_WORKER, ngx_add_timer, ngx_connection_t,
+    ngx_cycle, ngx_cycle_t, ngx_event_t, ngx_http_conf_ctx_t, ngx_http_module, ngx_int_t, ngx_log_t,
+    ngx_process, ngx_time,
 };
 
 use super::config::MainConf;
@@ -89,4 +90,10 @@ unsafe extern "C" fn on_tick(timer: *mut ngx_event_t) {
 /// A worker ends after its last request.
 pub unsafe extern "C" fn exit_process(cycle: *mut ngx_cycle_t) {
     in_process(cycle, housekeeping::stop);
+}
+
+/// Writes to the error log of this process at `notice`. For what is not about a request.
+pub fn notice(message: &dyn std::fmt::Display) {
+    // SAFETY: as in `on_tick`; the cycle's log lives as long.
+    unsafe { log::write((*ngx_cycle).log, NGX_LOG_NOTICE as usize, message) };
 }

@@ -6,19 +6,27 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use nginx_sys::{
-    NGX_DECLINED, NGX_ERROR, NGX_OK, ngx_http_complex_value, ngx_http_request_t, ngx_http_variable_value_t,
-    ngx_int_t, ngx_str_t, ngx_table_elt_t, ngx_time, ngx_variable_value_t,
+    NGX_DECLINED, NGX_ERROR, NGX_OK, ngx_cycle, ngx_http_complex_value, ngx_http_core_loc_conf_t,
+    ngx_http_core_module, ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t, ngx_str_t,
+    ngx_table_elt_t, ngx_time, ngx_variable_value_t,
 };
+
+use sekisho_core::bots::BotId;
 
 use super::config::{LocationConf, MainConf};
 use super::guard::guard;
 use super::log::{self, Level};
 use super::module::ngx_http_sekisho_module;
+use super::resolver::{self, socket_octets};
 use super::shm::ZoneData;
-use super::{context, pool};
+use super::{context, pool, reaction};
+use crate::bots::Octets;
 use crate::handler::{self, Action, Conclusion};
 use crate::variables::Variable;
 use crate::zone::Counters;
+
+/// The request header that tells the upstream.
+const TAG: &str = "X-Sekisho";
 
 /// A live request.
 #[derive(Clone, Copy)]
@@ -61,6 +69,52 @@ impl<'a> Request<'a> {
         // SAFETY: null or an entry of the request's header list.
         let header: Option<&ngx_table_elt_t> = unsafe { self.get().headers_in.referer.as_ref() };
         header.map(|header| header.value.as_bytes())
+    }
+
+    /// The `User-Agent` header.
+    pub fn user_agent(&self) -> Option<&'a [u8]> {
+        // SAFETY: null or an entry of the request's header list.
+        let header: Option<&ngx_table_elt_t> = unsafe { self.get().headers_in.user_agent.as_ref() };
+        header.map(|header| header.value.as_bytes())
+    }
+
+    /// The client's address after realip, 4 or 16 octets; empty for a unix socket.
+    pub fn address(&self) -> &'a [u8] {
+        // SAFETY: a connection has the socket address of its client, or the one that realip put in its place.
+        let octets = unsafe { socket_octets((*self.get().connection).sockaddr) };
+        octets.unwrap_or_default()
+    }
+
+    /// Whether the location has a resolver.
+    pub fn has_resolver(&self) -> bool {
+        resolver::resolver(self.core()).is_some()
+    }
+
+    /// Asks the resolver whether an address is a bot's. False when it cannot be asked.
+    pub fn look_up(&self, bot: BotId, address: Octets, at: u32) -> bool {
+        // SAFETY: nginx sets ngx_cycle before any worker starts; its log lives as long as the worker.
+        let log = unsafe { (*ngx_cycle).log };
+        resolver::ask(self.main_conf(), self.core(), log, bot, address, at)
+    }
+
+    fn core(&self) -> &'a ngx_http_core_loc_conf_t {
+        // SAFETY: nginx's own core module has a configuration at every location.
+        unsafe { &*(*self.get().loc_conf.add(ngx_http_core_module.ctx_index)).cast() }
+    }
+
+    /// Tells the upstream what was concluded, in place of whatever a client sent under that name.
+    pub fn tag(&self, conclusion: Option<&Conclusion>) {
+        let value = match conclusion {
+            None => "PASSED".to_owned(),
+            Some(conclusion) => format!(
+                "{}; score={:.4}; id={:016x}",
+                conclusion.verdict.as_str(),
+                conclusion.standing.score.unwrap_or_default(),
+                conclusion.id
+            ),
+        };
+        // SAFETY: alive. Without memory the upstream is not told.
+        unsafe { reaction::set_request_header(self.raw, TAG, &value) };
     }
 
     /// A request header by its name in lower case.
@@ -158,10 +212,16 @@ impl<'a> Request<'a> {
         self.log(Level::Error as usize, message);
     }
 
+    /// Writes to the error log at `alert`.
+    pub fn alert(&self, message: &dyn Display) {
+        self.log(Level::Alert as usize, message);
+    }
+
     fn report_panic(&self, message: &str) {
         if let Some(zone) = self
             .location()
-            .check()
+            .checks()
+            .first()
             .and_then(|check| check.zone())
             .and_then(ZoneData::zone)
         {
@@ -207,7 +267,17 @@ fn with_request(r: *mut ngx_http_request_t, body: impl FnOnce(Request<'_>) -> ng
 pub unsafe extern "C" fn preaccess(r: *mut ngx_http_request_t) -> ngx_int_t {
     with_request(r, |request| match handler::arrive(&request) {
         Action::GoOn => NGX_DECLINED as ngx_int_t,
-        Action::Stop(status) => ngx_int_t::from(status as i16),
+        // SAFETY: nginx is running the phases of this request.
+        Action::Delay(milliseconds) => unsafe {
+            reaction::delay(request.raw, request.main_conf(), milliseconds)
+        },
+        Action::Stop { status, retry_after } => {
+            if [429, 503].contains(&status) && retry_after > 0 {
+                // SAFETY: alive.
+                unsafe { reaction::retry_after(request.raw, retry_after) };
+            }
+            ngx_int_t::from(status as i16)
+        }
     })
 }
 

@@ -3,13 +3,15 @@
 use std::ffi::c_void;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
+#[cfg(not(feature = "test-clock"))]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, AtomicU64};
 
 use nginx_sys::{
     NGX_ERROR, NGX_OK, ngx_http_complex_value_t, ngx_int_t, ngx_pid, ngx_shm_zone_t, ngx_slab_alloc,
     ngx_slab_pool_t,
 };
-use sekisho_core::key::Seed;
+use sekisho_core::key::{Prefixes, Seed};
 use sekisho_core::name::Name;
 use sekisho_core::sketch::popularity::Popularity;
 use sekisho_core::table::{Set, WAYS};
@@ -27,17 +29,38 @@ pub struct ZoneData {
     pub key_text: String,
     /// The zone's name.
     pub name: String,
+    /// Bits of an address that name a client; `None` for a key that is no address.
+    pub prefixes: Option<Prefixes>,
     region: Option<(NonNull<u8>, Layout)>,
 }
 
 impl ZoneData {
     /// A zone that has no memory yet: nginx gives it after the configuration is read.
-    pub(super) fn new(name: String, key_text: String, key: ngx_http_complex_value_t) -> ZoneData {
+    pub(super) fn new(
+        name: String,
+        key_text: String,
+        key: ngx_http_complex_value_t,
+        prefixes: Option<Prefixes>,
+    ) -> ZoneData {
         ZoneData {
             key,
             key_text,
             name,
+            prefixes,
             region: None,
+        }
+    }
+
+    /// The key as an operator knows it: its prefixes too, when they are not the usual ones.
+    pub fn shown_key(&self) -> String {
+        match self.prefixes {
+            Some(prefixes) if prefixes != Prefixes::CLIENT => {
+                format!(
+                    "{} prefix4={} prefix6={}",
+                    self.key_text, prefixes.v4, prefixes.v6
+                )
+            }
+            _ => self.key_text.clone(),
         }
     }
 
@@ -237,12 +260,12 @@ fn initialise(
         source,
     })?;
     if let Some(old) = old
-        && old.key_text != data.key_text
+        && (&old.key_text, old.prefixes) != (&data.key_text, data.prefixes)
     {
         return Err(ZoneError::OtherKey {
             name: name.clone(),
-            key: data.key_text.clone(),
-            previous: old.key_text.clone(),
+            key: data.shown_key(),
+            previous: old.shown_key(),
         });
     }
     let slab = shm_zone.shm.addr.cast::<ngx_slab_pool_t>();
@@ -281,11 +304,16 @@ fn new_seed() -> Option<Seed> {
     Some(Seed::FIXED)
 }
 
+/// All zones of one master have the seed of its first, so that a request is digested once for all of them.
 #[cfg(not(feature = "test-clock"))]
 fn new_seed() -> Option<Seed> {
+    static SEED: OnceLock<Seed> = OnceLock::new();
+    if let Some(seed) = SEED.get() {
+        return Some(*seed);
+    }
     let mut bytes = [[0u8; 8]; 2];
     // SAFETY: getrandom writes at most the given number of bytes there.
     let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), size_of_val(&bytes), 0) };
-    (got == size_of_val(&bytes) as isize)
-        .then(|| Seed(u64::from_ne_bytes(bytes[0]), u64::from_ne_bytes(bytes[1])))
+    let seed = Seed(u64::from_ne_bytes(bytes[0]), u64::from_ne_bytes(bytes[1]));
+    (got == size_of_val(&bytes) as isize).then(|| *SEED.get_or_init(|| seed))
 }

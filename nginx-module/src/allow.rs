@@ -1,0 +1,129 @@
+//! Whom not to stop, whatever the model says: networks from the configuration, and from files that are read again
+//! when they change.
+
+use std::cell::{Cell, RefCell};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use sekisho_core::lines::MAX_BYTES;
+use sekisho_core::networks::Networks;
+
+/// What tells one state of a file from another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    modified: Option<std::time::SystemTime>,
+    bytes: u64,
+    inode: u64,
+}
+
+impl Stamp {
+    /// The state of a file now.
+    pub fn of(path: &Path) -> io::Result<Stamp> {
+        let file = fs::metadata(path)?;
+        Ok(Stamp {
+            modified: file.modified().ok(),
+            bytes: file.len(),
+            inode: std::os::unix::fs::MetadataExt::ino(&file),
+        })
+    }
+}
+
+/// Reads a list, at most one byte more than a list may have.
+pub fn read_list(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(path)?
+        .take(MAX_BYTES as u64 + 1)
+        .read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// `sekisho_allow` of one level.
+#[derive(Debug, Default)]
+pub struct AllowList {
+    fixed: Networks,
+    files: Vec<AllowFile>,
+}
+
+#[derive(Debug)]
+struct AllowFile {
+    path: PathBuf,
+    stamp: Cell<Stamp>,
+    networks: RefCell<Networks>,
+}
+
+impl AllowList {
+    /// Adds an address or a network; the error says what is wrong with it.
+    pub fn add(&mut self, text: &[u8]) -> Result<(), String> {
+        let text = String::from_utf8_lossy(text);
+        let networks =
+            Networks::from_cidr(&text).map_err(|fault| format!("invalid network \"{text}\": {fault}"))?;
+        self.fixed.extend(&networks);
+        Ok(())
+    }
+
+    /// Adds a file. Bad lines are told to `warn` and left out; a file of nothing but bad lines is an error.
+    pub fn add_file(&mut self, path: PathBuf, warn: &dyn Fn(&str)) -> Result<(), String> {
+        let stamp = Stamp::of(&path).map_err(|error| unreadable(&path, &error))?;
+        let networks = load(&path, warn)?;
+        self.files.push(AllowFile {
+            path,
+            stamp: Cell::new(stamp),
+            networks: RefCell::new(networks),
+        });
+        Ok(())
+    }
+
+    /// Whether an address of 4 or 16 bytes is allowed.
+    pub fn contains(&self, address: &[u8]) -> bool {
+        self.fixed.contains(address)
+            || self
+                .files
+                .iter()
+                .any(|file| file.networks.borrow().contains(address))
+    }
+
+    /// Reads files that changed. One that cannot be read, or has nothing but bad lines, leaves its old list in
+    /// force; `report` is told once for each change.
+    pub fn refresh(&self, report: &dyn Fn(&str)) {
+        for file in &self.files {
+            // A file that is gone for a moment, as while it is being replaced, has the empty stamp.
+            let stamp = Stamp::of(&file.path).unwrap_or_default();
+            if stamp == file.stamp.replace(stamp) {
+                continue;
+            }
+            match load(&file.path, report) {
+                Ok(networks) => {
+                    let (path, count) = (file.path.display(), networks.len());
+                    report(&format!(
+                        "sekisho_allow file \"{path}\" was read again: {count} ranges"
+                    ));
+                    file.networks.replace(networks);
+                }
+                Err(error) => report(&format!("{error}; the list read before stays in force")),
+            }
+        }
+    }
+}
+
+fn load(path: &Path, warn: &dyn Fn(&str)) -> Result<Networks, String> {
+    let text = read_list(path).map_err(|error| unreadable(path, &error))?;
+    let (networks, errors) = Networks::parse(&text);
+    for error in &errors {
+        warn(&format!("sekisho_allow file \"{}\": {error}", path.display()));
+    }
+    if networks.is_empty() && !errors.is_empty() {
+        return Err(format!(
+            "sekisho_allow file \"{}\" has no valid line",
+            path.display()
+        ));
+    }
+    Ok(networks)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> String {
+    format!(
+        "sekisho_allow file \"{}\" cannot be read: {error}",
+        path.display()
+    )
+}

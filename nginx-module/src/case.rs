@@ -1,0 +1,160 @@
+//! One request before one zone: accounted, scored when its evidence changed, judged.
+
+use sekisho_core::checkpoint::{self, Arrival, Policy, Standing, Trust, Verdict};
+use sekisho_core::feature::Features;
+use sekisho_core::key::ClientKey;
+use sekisho_core::record::{NO_REASON, REASON_FALSE_CLAIM, Record};
+use sekisho_core::sketch::popularity::Rating;
+use sekisho_core::table::{Admission, set_index};
+use sekisho_core::url::Visit;
+
+use crate::ffi::request::Request;
+use crate::ffi::shm::{LockedSet, Zone, ZoneData};
+use crate::injected::{Fault, fault};
+use crate::scorer::Scorer;
+use crate::zone::Counters;
+
+/// A request before a zone.
+pub struct Case<'a> {
+    /// The request.
+    pub request: Request<'a>,
+    /// The zone as configured.
+    pub data: &'a ZoneData,
+    /// The zone's memory.
+    pub zone: Zone<'a>,
+    /// The model in force.
+    pub scorer: &'a Scorer,
+    /// How clients are judged here.
+    pub policy: Policy,
+    /// The client's key, within the zone's prefixes.
+    pub key: ClientKey<'a>,
+    /// Its hash.
+    pub hash: u64,
+    /// Unix seconds.
+    pub at: u32,
+}
+
+/// What came of it.
+pub struct Outcome {
+    /// Where the client stands.
+    pub standing: Standing,
+    /// The features that a flagged client was just scored by.
+    pub features: Option<Features>,
+    /// Time of its request before this one, unix seconds; 0 when there was none.
+    pub before: u32,
+}
+
+/// What [`Case::judge`] asks about the client's claim to be somebody's bot.
+pub struct Asked {
+    /// What is known of it.
+    pub trust: Trust,
+    /// Whether the client may be judged already.
+    pub judge: bool,
+}
+
+impl Case<'_> {
+    /// Accounts the request and, when a score is due, evaluates the model outside the lock. `None` when the
+    /// record could not be had: the request then goes on as if it had not been seen.
+    pub fn judge(&self, visit: &Visit, claim: impl FnOnce() -> Asked) -> Option<Outcome> {
+        let counters = self.zone.counters();
+        let rating = self.zone.popularity().visit(visit.url());
+        let index = self.index();
+        let (before, arrival) = self.observe(&mut self.zone.lock(index)?, visit, rating);
+        let (mut standing, scored) = match arrival {
+            Arrival::Settled(standing) => (standing, None),
+            Arrival::Score(features) => {
+                Counters::add(&counters.scores);
+                let score = self.scorer.score(&features);
+                let asked = claim();
+                let policy = if asked.judge {
+                    self.policy
+                } else {
+                    self.policy.for_allowed()
+                };
+                let settle = |record: &mut Record| {
+                    checkpoint::trust(record, asked.trust);
+                    checkpoint::settle(record, self.at, score, &policy)
+                };
+                (self.with_record(settle)?, Some(features))
+            }
+        };
+        let explained = if standing.turned {
+            self.explain(&mut standing, scored)
+        } else {
+            scored
+        };
+        let flagged = matches!(standing.verdict, Verdict::Suspect | Verdict::Rejected);
+        Some(Outcome {
+            standing,
+            features: explained.filter(|_| flagged),
+            before,
+        })
+    }
+
+    /// The client walked into a trap.
+    pub fn trap(&self, seconds: u32) -> Option<Standing> {
+        self.with_record(|record| checkpoint::trap(record, self.at, seconds, &self.policy))
+    }
+
+    /// The record's features as they are now.
+    pub fn features(&self) -> Option<Features> {
+        self.with_record(|record| record.features())
+    }
+
+    /// Finds the reasons for a verdict that just turned, keeps them, and returns the features that show them.
+    /// Under another location's thresholds a verdict can turn without a new score; they are then those of now.
+    fn explain(&self, standing: &mut Standing, scored: Option<Features>) -> Option<Features> {
+        let features = scored.or_else(|| self.features())?;
+        let [first, second, third] = self.scorer.reasons(&features);
+        let keep = |record: &mut Record| {
+            let reasons = match record.is_false_claim() {
+                true => [REASON_FALSE_CLAIM, first, second],
+                false => [first, second, third],
+            };
+            checkpoint::explain(record, reasons);
+            reasons
+        };
+        standing.reasons = self.with_record(keep).unwrap_or([NO_REASON; 3]);
+        Some(features)
+    }
+
+    /// Changes the client's record under its lock; `None` when the lock or the record is not to be had.
+    pub fn with_record<T>(&self, change: impl FnOnce(&mut Record) -> T) -> Option<T> {
+        with_record(self.zone, self.hash, change)
+    }
+
+    fn index(&self) -> u32 {
+        set_index(self.hash, self.zone.sets())
+    }
+
+    fn observe(&self, set: &mut LockedSet<'_>, visit: &Visit, rating: Rating) -> (u32, Arrival) {
+        let counters = self.zone.counters();
+        Counters::add(&counters.requests);
+        let way = set.victim(self.hash, self.at);
+        set.announce(way);
+        let before = match set.admit_at(way, self.hash, self.at) {
+            Admission::Known => set.record(way).seen().1,
+            Admission::Fresh => {
+                set.set_name(way, self.key.as_bytes());
+                0
+            }
+            Admission::Evicted => {
+                set.set_name(way, self.key.as_bytes());
+                Counters::add(&counters.evictions);
+                0
+            }
+        };
+        fault(&self.request, Fault::PanicLocked);
+        fault(&self.request, Fault::DieLocked);
+        let arrival = checkpoint::arrive(set.record_mut(way), self.at, visit, rating, &self.policy);
+        (before, arrival)
+    }
+}
+
+/// Changes a known client's record under its lock; `None` when the lock or the record is not to be had.
+pub fn with_record<T>(zone: Zone<'_>, hash: u64, change: impl FnOnce(&mut Record) -> T) -> Option<T> {
+    let mut set = zone.lock(set_index(hash, zone.sets()))?;
+    let way = set.find(hash)?;
+    set.announce(way);
+    Some(change(set.record_mut(way)))
+}

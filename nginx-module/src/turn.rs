@@ -1,0 +1,61 @@
+//! The line of the error log that says that a client is stopped from now on.
+
+use std::fmt::{self, Display};
+
+use sekisho_core::checkpoint::Verdict;
+
+use crate::case::Case;
+use crate::handler::Conclusion;
+use crate::variables::write_reasons;
+
+/// A verdict that just turned to REJECTED or TRAPPED.
+pub struct Turn<'a> {
+    conclusion: &'a Conclusion,
+    case: &'a Case<'a>,
+    dry_run: bool,
+}
+
+impl<'a> Turn<'a> {
+    /// The line for a conclusion.
+    pub fn new(conclusion: &'a Conclusion, case: &'a Case<'a>, dry_run: bool) -> Turn<'a> {
+        Turn {
+            conclusion,
+            case,
+            dry_run,
+        }
+    }
+}
+
+impl Display for Turn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Conclusion {
+            standing,
+            id,
+            verdict,
+            ..
+        } = self.conclusion;
+        if *verdict == Verdict::Trapped {
+            f.write_str("sekisho: trapped client,")?;
+        } else {
+            let score = standing.score.unwrap_or_default();
+            let threshold = self.case.policy.reject;
+            write!(
+                f,
+                "sekisho: rejecting client, score {score:.4}, threshold {threshold:.4},"
+            )?;
+        }
+        write!(f, " at request {}, reasons \"", standing.requests)?;
+        write_reasons(f, standing.reasons)?;
+        let seconds = standing.banned_until.saturating_sub(self.case.at);
+        write!(
+            f,
+            "\", for {seconds} s, id {id:016x}, by zone \"{}\"",
+            self.case.data.name
+        )?;
+        if self.dry_run {
+            f.write_str(", dry run")
+        } else {
+            Ok(())
+        }
+    }
+}
