@@ -291,3 +291,99 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_bundled_list_is_whole() {
+    let bots = list(DEFAULT);
+    assert!(bots.len() >= 35, "{}", bots.len());
+    for bot in bots.ids() {
+        let entry = bots.get(bot).expect("a bot of the list");
+        assert!(
+            !entry.networks.is_empty() || !entry.suffixes.is_empty(),
+            "nothing proves {}",
+            entry.name
+        );
+        assert!(
+            bots.tokens.iter().any(|token| token.bot == bot),
+            "nobody can claim to be {}",
+            entry.name
+        );
+        assert_ne!(entry.kind, Kind::Other, "{} has no kind", entry.name);
+        for private in [
+            "10.0.0.1",
+            "127.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "192.0.2.1",
+            "::1",
+            "2001:db8::1",
+        ] {
+            assert!(
+                !entry.networks.contains(&octets(private)),
+                "{} has {private}",
+                entry.name
+            );
+        }
+    }
+}
+
+#[test]
+fn the_bundled_list_knows_well_known_bots() {
+    let bots = list(DEFAULT);
+    #[track_caller]
+    fn check(bots: &Bots, agent: &str, address: &str, name: &str, expected: Proof) {
+        let bot = bots
+            .claimed(agent.as_bytes())
+            .unwrap_or_else(|| panic!("{agent} claims nothing"));
+        assert_eq!(bots.name(bot), name, "{agent}");
+        assert_eq!(bots.proves(bot, &octets(address)), expected, "{agent} {address}");
+    }
+    let google = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
+    check(&bots, google, "66.249.66.1", "googlebot", Proof::Range);
+    check(&bots, google, "2001:4860:4801:10::1", "googlebot", Proof::Range);
+    check(&bots, google, "203.0.113.5", "googlebot", Proof::NeedsDns);
+    let ads = "Mediapartners-Google";
+    check(&bots, ads, "66.249.90.77", "google-special", Proof::Range);
+    let bing = "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; bingbot/2.0; \
+                +http://www.bing.com/bingbot.htm) Chrome/103.0.5060.134 Safari/537.36";
+    check(&bots, bing, "157.55.39.1", "bingbot", Proof::Range);
+    let apple = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) \
+                 Version/17.4 Safari/605.1.15 (Applebot/0.1; +http://www.apple.com/go/applebot)";
+    check(&bots, apple, "17.241.208.170", "applebot", Proof::Range);
+    let uptime = "Mozilla/5.0+(compatible; UptimeRobot/2.0; http://www.uptimerobot.com/)";
+    check(&bots, uptime, "69.162.124.230", "uptimerobot", Proof::Range);
+    let pingdom = "Pingdom.com_bot_version_1.4_(http://www.pingdom.com/)";
+    check(&bots, pingdom, "23.22.2.46", "pingdom", Proof::Range);
+    let petal = "Mozilla/5.0 (compatible;PetalBot;+https://webmaster.petalsearch.com/site/petalbot)";
+    check(&bots, petal, "203.0.113.5", "petalbot", Proof::NeedsDns);
+    let telegram = "TelegramBot (like TwitterBot)";
+    check(&bots, telegram, "149.154.161.1", "telegrambot", Proof::Range);
+    // A phone that previews a link says this: no reason to hold anything against it.
+    let phone = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_11_1) AppleWebKit/601.2.4 (KHTML, like Gecko) \
+                 Version/9.0.1 Safari/601.2.4 facebookexternalhit/1.1 Facebot Twitterbot/1.0";
+    check(&bots, phone, "203.0.113.5", "facebook", Proof::Unproven);
+    let google = bots.id("googlebot").expect("in the list");
+    assert!(bots.hostname_matches(google, b"crawl-66-249-66-1.googlebot.com."));
+    assert!(!bots.hostname_matches(google, b"evilgooglebot.com"));
+}
+
+#[test]
+fn browsers_claim_nothing() {
+    let bots = list(DEFAULT);
+    for agent in [
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:127.0) Gecko/20100101 Firefox/127.0",
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
+         Version/17.5 Mobile/15E148 Safari/604.1",
+        "Mozilla/5.0 (Linux; Android 14; SM-S918B) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/25.0 \
+         Chrome/121.0.0.0 Mobile Safari/537.36",
+        "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/125.0.0.0 \
+         Mobile Safari/537.36 [FBAN/EMA;FBLC/en_US;FBAV/407.0.0.8.109;] Pinterest for Android/12.20",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 \
+         YaBrowser/24.6.0 Yowser/2.5 Safari/537.36",
+        "curl/8.5.0",
+        "-",
+    ] {
+        claims(&bots, agent, None);
+    }
+}
