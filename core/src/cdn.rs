@@ -25,8 +25,11 @@ impl Cdns {
     pub fn parse(text: &[u8]) -> (Cdns, Vec<LineError>) {
         let mut found: Vec<(String, Vec<ipnet::IpNet>)> = Vec::new();
         let mut counted = Counted::default();
+        // What follows a bad name must not go to the CDN before it.
+        let mut open = false;
         let errors = lines::read(text, |line| {
             if let Some(name) = lines::after(line, "cdn") {
+                open = false;
                 let name = lines::name(name)?.to_owned();
                 if found.len() == MAX_CDNS {
                     return Err(Fault::Full {
@@ -35,10 +38,12 @@ impl Cdns {
                     });
                 }
                 found.push((name, Vec::new()));
+                open = true;
                 return Ok(());
             }
             let network = counted.network(line)?;
-            let (_, networks) = found.last_mut().ok_or(Fault::Homeless("cdn"))?;
+            let last = found.last_mut().filter(|_| open);
+            let (_, networks) = last.ok_or(Fault::Homeless("cdn"))?;
             networks.push(network);
             Ok(())
         });
@@ -100,17 +105,23 @@ mod tests {
 
     #[test]
     fn bad_lines_are_left_out() {
-        let (cdns, errors) = Cdns::parse(b"192.0.2.0/24\ncdn One\ncdn one\nhere\n198.51.100.7");
+        let (cdns, errors) =
+            Cdns::parse(b"192.0.2.0/24\ncdn one\ncdn Two\n192.0.2.0/24\ncdn two\nhere\n198.51.100.7");
         let found: Vec<_> = errors
             .into_iter()
             .map(|error| (error.line, error.fault))
             .collect();
         assert_eq!(
             found,
-            [(1, Fault::Homeless("cdn")), (2, Fault::Name), (4, Fault::Network)]
+            [
+                (1, Fault::Homeless("cdn")),
+                (3, Fault::Name),
+                (4, Fault::Homeless("cdn")),
+                (6, Fault::Network)
+            ]
         );
         check(&cdns, "192.0.2.1", None);
-        check(&cdns, "198.51.100.7", Some("one"));
+        check(&cdns, "198.51.100.7", Some("two"));
         let many: String = (0..=MAX_CDNS).map(|index| format!("cdn {index}\n")).collect();
         let (cdns, errors) = Cdns::parse(many.as_bytes());
         assert_eq!((cdns.names().count(), errors.len()), (MAX_CDNS, 1));

@@ -1,6 +1,6 @@
 //! Networks: is this address in one of these ranges? Asked at requests, so answered without allocation.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 
@@ -90,7 +90,7 @@ impl FromIterator<IpNet> for Networks {
     fn from_iter<I: IntoIterator<Item = IpNet>>(networks: I) -> Networks {
         let mut set = Networks::default();
         for network in networks {
-            match network {
+            match unmapped(network) {
                 IpNet::V4(net) => set.v4.push((net.network().to_bits(), net.broadcast().to_bits())),
                 IpNet::V6(net) => set.v6.push((net.network().to_bits(), net.broadcast().to_bits())),
             }
@@ -119,23 +119,25 @@ fn join<T: Ord + Copy>(ranges: &mut Vec<(T, T)>, next: impl Fn(T) -> Option<T>) 
     ranges.shrink_to_fit();
 }
 
-/// The network or address that a text is. A network of IPv4-mapped addresses is the IPv4 network.
+/// The network or address that a text is.
 pub(crate) fn network(text: &[u8]) -> Result<IpNet, Fault> {
     let text = str::from_utf8(text).map_err(|_| Fault::Network)?;
-    let network: IpNet = match text.parse::<IpAddr>() {
-        Ok(address) => address.into(),
-        Err(_) => text.parse().map_err(|_| Fault::Network)?,
-    };
-    Ok(unmapped(network).unwrap_or(network))
+    match text.parse::<IpAddr>() {
+        Ok(address) => Ok(address.into()),
+        Err(_) => text.parse().map_err(|_| Fault::Network),
+    }
 }
 
-fn unmapped(network: IpNet) -> Option<IpNet> {
+/// A network of IPv4-mapped addresses is the IPv4 network.
+fn unmapped(network: IpNet) -> IpNet {
     let IpNet::V6(net) = network else {
-        return None;
+        return network;
     };
-    let address: Ipv4Addr = net.addr().to_ipv4_mapped()?;
-    let bits = net.prefix_len().checked_sub(MAPPED_BITS)?;
-    IpNet::new(address.into(), bits).ok()
+    let bits = net.prefix_len().checked_sub(MAPPED_BITS);
+    let mapped = net.network().to_ipv4_mapped().zip(bits);
+    mapped
+        .and_then(|(address, bits)| IpNet::new(address.into(), bits).ok())
+        .unwrap_or(network)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use proptest::prelude::*;
@@ -142,11 +142,23 @@ fn v6() -> impl Strategy<Value = Ipv6Net> {
         Just(0u128),
         Just(u128::MAX - 600),
         Just(0x2001_0db8 << 96),
+        Just(0xffff_c000_0200),
         any::<u128>()
     ];
     (base, 0..600u128, 0..=128u8).prop_map(|(base, add, bits)| {
         let bits = if add % 3 == 0 { bits } else { 118 + bits % 11 };
         Ipv6Net::new((base.wrapping_add(add)).into(), bits).expect("at most 128 bits")
+    })
+}
+
+/// What the set answers, slowly: an IPv4 address may be written as a mapped one, in a network of such.
+fn naive(networks: &[IpNet], address: Ipv6Addr) -> bool {
+    let mapped = address.to_ipv4_mapped();
+    networks.iter().any(|network| match (network, mapped) {
+        (IpNet::V4(net), Some(v4)) => net.contains(&v4),
+        (IpNet::V6(net), Some(_)) => net.prefix_len() >= 96 && net.contains(&address),
+        (IpNet::V6(net), None) => net.contains(&address),
+        (IpNet::V4(_), None) => false,
     })
 }
 
@@ -167,14 +179,14 @@ proptest! {
         prop_assert_eq!(&halves, &whole);
         let v4s = v4.iter().flat_map(|net| [u32::from(net.network()), u32::from(net.broadcast())]);
         for address in v4s.flat_map(|end| [end.wrapping_sub(1), end, end.wrapping_add(1)]).chain([far as u32]) {
-            let expected = v4.iter().any(|net| net.contains(&Ipv4Addr::from(address)));
+            let mapped = Ipv4Addr::from(address).to_ipv6_mapped();
+            let expected = naive(&nets, mapped);
             prop_assert_eq!(whole.contains_v4(address.to_be_bytes()), expected);
-            let mapped = Ipv4Addr::from(address).to_ipv6_mapped().octets();
-            prop_assert_eq!(whole.contains(&mapped), expected);
+            prop_assert_eq!(whole.contains(&mapped.octets()), expected);
         }
         let v6s = v6.iter().flat_map(|net| [u128::from(net.network()), u128::from(net.broadcast())]);
         for address in v6s.flat_map(|end| [end.wrapping_sub(1), end, end.wrapping_add(1)]).chain([far]) {
-            let expected = v6.iter().any(|net| net.contains(&Ipv6Addr::from(address)));
+            let expected = naive(&nets, address.into());
             prop_assert_eq!(whole.contains(&address.to_be_bytes()), expected);
         }
     }
