@@ -115,6 +115,15 @@ pub fn client_key(text: &str) -> ClientKey<'_> {
     ClientKey::from_text(text.as_bytes()).within(Prefixes::CLIENT)
 }
 
+/// The name for people of a client as a log shows it: the network of an IPv6 address, else the text as it is.
+pub fn shown_client(text: &str) -> String {
+    let address = match ClientKey::from_text(text.as_bytes()) {
+        ClientKey::Text(_) => None,
+        key => shown_address(key.as_bytes(), Prefixes::CLIENT),
+    };
+    address.unwrap_or_else(|| text.to_owned())
+}
+
 /// A client's name for people: an address, with its prefix when that is no single IPv4 address.
 pub fn shown_address(octets: &[u8], prefixes: Prefixes) -> Option<String> {
     Some(match ClientKey::from_octets(octets)?.within(prefixes) {
@@ -162,6 +171,8 @@ mod tests {
         check("2001:db8:1:2:3::9", 32, 48, "2001:db8:1::/48");
         check("2001:db8::9", 32, 128, "2001:db8::9");
         assert_eq!(shown_address(b"abc", Prefixes::CLIENT), None);
+        assert_eq!(shown_client("2001:db8::9"), "2001:db8::/64");
+        assert_eq!(shown_client("host.example"), "host.example");
     }
 
     #[test]

@@ -52,6 +52,21 @@ pub struct Asked {
     pub judge: bool,
 }
 
+impl Asked {
+    /// Nothing is known, and nothing is asked.
+    pub const UNKNOWN: Asked = Asked {
+        trust: Trust::Unknown,
+        judge: true,
+    };
+}
+
+/// What the record had to say about a request.
+struct Observed {
+    before: u32,
+    requests: u32,
+    arrival: Arrival,
+}
+
 impl Case<'_> {
     /// Accounts the request and, when a score is due, evaluates the model outside the lock. `None` when the
     /// record could not be had: the request then goes on as if it had not been seen.
@@ -59,23 +74,28 @@ impl Case<'_> {
         let counters = self.zone.counters();
         let rating = self.zone.popularity().visit(visit.url());
         let index = self.index();
-        let (before, arrival) = self.observe(&mut self.zone.lock(index)?, visit, rating);
+        let Observed {
+            before,
+            requests,
+            arrival,
+        } = self.observe(&mut self.zone.lock(index)?, visit, rating);
         let (mut standing, scored) = match arrival {
             Arrival::Settled(standing) => (standing, None),
             Arrival::Score(features) => {
                 Counters::add(&counters.scores);
                 let score = self.scorer.score(&features);
-                let asked = claim();
-                let policy = if asked.judge {
-                    self.policy
-                } else {
-                    self.policy.for_allowed()
-                };
+                // A claim is looked at when it makes a difference: where the score speaks against the client, and
+                // once when its verdict begins to count.
+                let matters = score >= self.policy.suspect || requests == self.policy.min_requests;
+                let Asked { trust, judge } = if matters { claim() } else { Asked::UNKNOWN };
                 let settle = |record: &mut Record| {
-                    checkpoint::trust(record, asked.trust);
-                    checkpoint::settle(record, self.at, score, &policy)
+                    checkpoint::trust(record, trust);
+                    match judge {
+                        true => checkpoint::settle(record, self.at, score, &self.policy),
+                        false => checkpoint::postpone(record, self.at, &self.policy),
+                    }
                 };
-                (self.with_record(settle)?, Some(features))
+                (self.with_record(settle)?, Some(features).filter(|_| judge))
             }
         };
         let explained = if standing.turned {
@@ -127,7 +147,7 @@ impl Case<'_> {
         set_index(self.hash, self.zone.sets())
     }
 
-    fn observe(&self, set: &mut LockedSet<'_>, visit: &Visit, rating: Rating) -> (u32, Arrival) {
+    fn observe(&self, set: &mut LockedSet<'_>, visit: &Visit, rating: Rating) -> Observed {
         let counters = self.zone.counters();
         Counters::add(&counters.requests);
         let way = set.victim(self.hash, self.at);
@@ -146,8 +166,13 @@ impl Case<'_> {
         };
         fault(&self.request, Fault::PanicLocked);
         fault(&self.request, Fault::DieLocked);
-        let arrival = checkpoint::arrive(set.record_mut(way), self.at, visit, rating, &self.policy);
-        (before, arrival)
+        let record = set.record_mut(way);
+        let arrival = checkpoint::arrive(record, self.at, visit, rating, &self.policy);
+        Observed {
+            before,
+            requests: record.requests(),
+            arrival,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What happens to a request: accounted before the access phase, once more after its response.
 
-use sekisho_core::checkpoint::{self, DEFAULT_GROUP_REQUESTS, Overrides, Standing, Trust, Verdict};
+use sekisho_core::checkpoint::{self, DEFAULT_GROUP_REQUESTS, Overrides, Standing, Verdict};
 use sekisho_core::guard::{Alarm, Seen};
 use sekisho_core::key::{ClientKey, key_hash};
 use sekisho_core::url::{Method, Visit};
@@ -232,25 +232,21 @@ impl<'a> Judgement<'a> {
 
     /// What is known of the client's claim to be somebody's bot; only the first zone asks.
     fn claim(&self, place: usize) -> Asked {
-        let unknown = Asked {
-            trust: Trust::Unknown,
-            judge: true,
-        };
         let (Some(bots), 0, Some(agent)) = (&self.main.bots, place, self.request.user_agent()) else {
-            return unknown;
+            return Asked::UNKNOWN;
         };
         let address = self.request.address();
         match bots.claim(agent, address, self.at, self.request.has_resolver()) {
             Claim::Known(trust) => Asked { trust, judge: true },
             Claim::Pending => Asked {
                 judge: false,
-                ..unknown
+                ..Asked::UNKNOWN
             },
             Claim::Ask(bot) => {
                 let asked = self.request.look_up(bot, octets(address), self.at);
                 Asked {
                     judge: !asked,
-                    ..unknown
+                    ..Asked::UNKNOWN
                 }
             }
         }

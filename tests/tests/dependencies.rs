@@ -12,7 +12,8 @@ const MODULE: &str = "ngx_http_sekisho_module";
 const TRAINER: &str = "sekisho";
 
 /// What core may be linked with directly: computing and encoding, nothing that reads, waits or starts.
-const PURE: [&str; 9] = [
+const PURE: [&str; 10] = [
+    "ipnet",
     "libm",
     "memchr",
     "prost",

@@ -147,7 +147,7 @@ fn the_upstream_is_told_and_a_visitor_cannot_make_it_up() {
     crawl(&nginx, "192.0.2.1", 0, 9);
     let told = body(&nginx, "192.0.2.1", 9, &[]);
     assert!(
-        told.starts_with("<SUSPECT; score=0.9526; id=") && told.len() == 45,
+        told.starts_with("<SUSPECT; score=0.9526; id=") && told.len() == 44,
         "{told}"
     );
 }

@@ -12,7 +12,7 @@ fn crawlers(nginx: &Nginx, second: u32, from: u32, count: u32) -> Vec<u16> {
     let one = |number: u32| {
         let client = format!("10.0.{}.{}", (from + number) / 250, (from + number) % 250);
         let each = |page: u32| visit(nginx, &client, second, &format!("/page.html?{page}"), &[]).status;
-        (0..10).map(each).last().unwrap_or_default()
+        (0..10).map(each).fold(0, |_, status| status)
     };
     (0..count).map(one).collect()
 }

@@ -126,7 +126,7 @@ fn levels_inherit_as_limit_req_does() {
     // A ban is the zone's: it holds wherever the zone is asked.
     check("/strict", 503, "REJECTED");
 
-    let mut other = |target: &str, verdict: &str| {
+    let other = |target: &str, verdict: &str| {
         for second in 20..32 {
             visit(&nginx, "192.0.2.2", second, target, &[]);
         }

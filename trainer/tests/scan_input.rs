@@ -149,17 +149,17 @@ fn ipv6_clients_are_clients() {
     let bench = Bench::new();
     bench.write(
         "access.log",
-        (line("2001:db8::7", 1, "/") + &line("2001:db8:0:0::7", 2, "/a")).as_bytes(),
+        (line("2001:db8::7", 1, "/") + &line("2001:db8:0:0::9", 2, "/a")).as_bytes(),
     );
     let clients = bench.json(&["access.log"])["clients"].clone();
     assert_eq!(
         clients.as_array().unwrap().len(),
         1,
-        "two spellings of one address: {clients}"
+        "two addresses of one network: {clients}"
     );
     assert_eq!(
         (&clients[0]["client"], &clients[0]["requests"]),
-        (&"2001:db8::7".into(), &2.into())
+        (&"2001:db8::/64".into(), &2.into())
     );
 }
 

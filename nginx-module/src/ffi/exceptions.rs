@@ -101,8 +101,8 @@ pub unsafe extern "C" fn sekisho_allow(
     read(cf, conf, |directive, location: &mut LocationConf| {
         let mut list = match location.allow.take() {
             None => AllowList::default(),
-            // SAFETY: nginx made the http level's configuration before it reads any directive.
             Some(list) => {
+                // SAFETY: nginx made the http level's configuration before it reads any directive.
                 let main = unsafe { super::module::main_conf(directive.cf) }.ok_or(Refusal::Said)?;
                 main.allow_lists.retain(|other| !Rc::ptr_eq(other, &list));
                 Rc::into_inner(list).ok_or(Refusal::Said)?

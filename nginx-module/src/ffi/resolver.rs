@@ -222,9 +222,9 @@ unsafe fn confirm(look_up: *mut LookUp, name: Vec<u8>) {
 unsafe extern "C" fn on_addresses(context: *mut ngx_resolver_ctx_t) {
     in_look_up(context, |found, look_up| {
         let state = found.state;
-        // SAFETY: nginx gives `naddrs` addresses, or none.
         let addresses = match found.naddrs {
             0 => &[],
+            // SAFETY: nginx gives `naddrs` addresses.
             count => unsafe { std::slice::from_raw_parts(found.addrs, count) },
         };
         // SAFETY: still owned by this look-up; nginx's addresses are sockets of their family's size.

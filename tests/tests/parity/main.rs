@@ -12,6 +12,7 @@ use std::process::{Child, Command, Stdio};
 use flate2::read::MultiGzDecoder;
 use lines::{REQUEST_LINES, invented_lines};
 use sekisho_core::checkpoint::DEFAULT_MIN_REQUESTS;
+use sekisho_core::key::shown_client;
 use sekisho_tests::nginx::{Module, Nginx, Site};
 use sekisho_tests::source::root;
 use serde_json::Value;
@@ -98,6 +99,8 @@ fn start(origin: &Origin, dry_run: &str) -> Nginx {
         sekisho_model %DIR%/model.onnx;
         sekisho zone=clients;
         sekisho_dry_run {dry_run};
+        # What a log cannot know of.
+        sekisho_bots off; sekisho_breaker off; sekisho_proxy_guard off;
         sekisho_log_level info;
         set_real_ip_from 127.0.0.1;
         real_ip_header X-Real-IP;
@@ -187,7 +190,7 @@ fn live(decisions: &str) -> Accounts {
         if verdict == "-" {
             continue;
         }
-        let account = accounts.entry(client.to_owned()).or_default();
+        let account = accounts.entry(shown_client(client)).or_default();
         account.requests += 1;
         if let Ok(score) = score.parse::<f32>() {
             account.last = Some(score.to_bits());

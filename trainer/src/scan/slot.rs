@@ -2,6 +2,7 @@
 
 use sekisho_core::checkpoint::{Standing, Verdict};
 use sekisho_core::feature::Features;
+use sekisho_core::key::shown_client;
 
 /// Longest client name that is kept, in bytes: no address is longer than 45.
 const MAX_NAME: usize = 128;
@@ -72,7 +73,7 @@ impl Slot {
     /// A client's first request.
     pub fn new(name: &[u8], allowed: bool) -> Slot {
         Slot {
-            name: name[..name.len().min(MAX_NAME)].into(),
+            name: shown(&name[..name.len().min(MAX_NAME)]),
             allowed,
             ..Slot::default()
         }
@@ -145,5 +146,12 @@ impl Slot {
             self.peak = earlier.peak;
         }
         self.judged |= earlier.judged;
+    }
+}
+/// An IPv4 address or a name as it is, an IPv6 address as the network that is one client.
+fn shown(name: &[u8]) -> Box<[u8]> {
+    match std::str::from_utf8(name) {
+        Ok(text) if text.contains(':') => shown_client(text).into_bytes().into(),
+        _ => name.into(),
     }
 }
