@@ -65,6 +65,7 @@ impl Case<'_> {
             Arrival::Score(features) => {
                 Counters::add(&counters.scores);
                 let score = self.scorer.score(&features);
+                counters.score.add(score);
                 let asked = claim();
                 let policy = if asked.judge {
                     self.policy
