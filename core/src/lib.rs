@@ -20,6 +20,7 @@ pub mod logline;
 pub mod model;
 pub mod name;
 pub mod networks;
+pub mod profile;
 pub mod record;
 pub mod sample;
 pub mod sketch;

@@ -84,6 +84,7 @@ impl Case<'_> {
             Arrival::Score(features) => {
                 Counters::add(&counters.scores);
                 let score = self.scorer.score(&features);
+                counters.score.add(score);
                 // A claim is looked at when it makes a difference: where the score speaks against the client, and
                 // once when its verdict begins to count.
                 let matters = score >= self.policy.suspect || requests == self.policy.min_requests;

@@ -8,6 +8,7 @@ use sekisho_core::url::{Method, Visit};
 use crate::bots::{Claim, octets};
 use crate::case::{Asked, Case, Outcome, with_record};
 use crate::conf::MAX_ZONES;
+use crate::ffi::clock::nanoseconds;
 use crate::ffi::config::{Check, LocationConf, MainConf, ZoneRef};
 use crate::ffi::request::Request;
 use crate::guards::{Alarmed, REMEDY, Restraint};
@@ -65,7 +66,20 @@ pub fn arrive(request: &Request<'_>) -> Action {
     let (main, location) = (request.main_conf(), request.location());
     match (&main.scorer, location.checks()) {
         (None, _) | (_, []) => Action::GoOn,
-        (Some(scorer), checks) => Judgement::new(request, main, location, scorer).of(checks),
+        (Some(scorer), checks) => {
+            let started = main.meter.start(nanoseconds);
+            let action = Judgement::new(request, main, location, scorer).of(checks);
+            note_cost(checks, started);
+            action
+        }
+    }
+}
+
+/// Keeps what a timed decision cost with the zone that was asked first.
+fn note_cost(checks: &[Check], started: Option<u64>) {
+    let zone = || checks.first()?.zone()?.zone();
+    if let Some((started, zone)) = started.and_then(|started| Some((started, zone()?))) {
+        zone.counters().cost.add(nanoseconds().saturating_sub(started));
     }
 }
 

@@ -1,13 +1,15 @@
 //! Sekisho's checkpoint inside nginx.
 //!
 //! [`handler`] says what happens to a request, [`zone`] what lies in shared memory, [`lock`] how workers share
-//! it, [`conf`] what directives mean and how they fail, [`variables`] and [`samples`] what is told to the
-//! outside. None of them contains unsafe code: everything that touches nginx's memory is in [`ffi`], behind safe
+//! it, [`conf`] what directives mean and how they fail, [`variables`], [`samples`] and [`api`] what is told to
+//! the outside, [`measures`] how it is counted. None of them contains unsafe code: everything that touches nginx's memory is in [`ffi`], behind safe
 //! types, and every callback that nginx makes runs inside `ffi::guard`.
 #![deny(unsafe_code)]
 
 #[forbid(unsafe_code)]
 mod allow;
+#[forbid(unsafe_code)]
+mod api;
 #[forbid(unsafe_code)]
 mod bots;
 #[forbid(unsafe_code)]
@@ -26,6 +28,8 @@ mod housekeeping;
 mod injected;
 #[forbid(unsafe_code)]
 mod lock;
+#[forbid(unsafe_code)]
+mod measures;
 #[forbid(unsafe_code)]
 mod reaction;
 #[forbid(unsafe_code)]

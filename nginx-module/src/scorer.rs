@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use sekisho_core::feature::Features;
-use sekisho_core::model::{Limits, Model, ModelError, top_reasons};
+use sekisho_core::feature::{COUNT, Features};
+use sekisho_core::model::{Contribution, Limits, Model, ModelError, contributions, top_reasons};
 
 pub use sekisho_core::model::Thresholds;
 
@@ -51,6 +51,11 @@ impl Scorer {
     /// The features that speak most for it, as schema indices.
     pub fn reasons(&self, features: &Features) -> [u8; 3] {
         top_reasons(&self.model, features)
+    }
+
+    /// What each feature adds to the score, largest first.
+    pub fn contributions(&self, features: &Features) -> [Contribution; COUNT] {
+        contributions(&self.model, features)
     }
 
     /// The scores at which verdicts change, unless configured otherwise.

@@ -12,10 +12,12 @@ use sekisho_core::name::Name;
 use sekisho_core::sketch::popularity::PopularityState;
 use sekisho_core::table::{Geometry, GeometryError, HEADER_BYTES, LOCK_BYTES, PAGE_BYTES, Set, WAYS};
 
+use crate::measures::{Costs, Scores};
+
 /// "sekisho!" in little endian.
 const MAGIC: u64 = 0x216f_6873_696b_6573;
 /// Changes with every change to the header, the record, the set or the order of the region.
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 /// Bytes of the note that nginx appends to "no memory" messages of this zone.
 const NOTE_BYTES: usize = 96;
 
@@ -85,6 +87,12 @@ pub struct Counters {
     pub samples_written: AtomicU64,
     /// Samples lost: the file took less than all of them.
     pub samples_dropped: AtomicU64,
+    /// When counting began, unix seconds.
+    pub since: AtomicU64,
+    /// Scores given.
+    pub score: Scores,
+    /// What decisions cost.
+    pub cost: Costs,
 }
 
 impl Counters {
@@ -105,8 +113,7 @@ impl Counters {
         });
     }
 
-    /// Names and values, in the order of the struct.
-    #[cfg(feature = "test-clock")]
+    /// Names and values of what only grows, in the order of the struct.
     pub fn all(&self) -> [(&'static str, u64); 17] {
         [
             ("requests", &self.requests),

@@ -1,6 +1,7 @@
 //! What the integration tests stand on.
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod dependencies;
 pub mod nameserver;
 pub mod nginx;

@@ -387,7 +387,8 @@ pub struct Response {
 }
 
 impl Response {
-    fn parse(bytes: &[u8]) -> Response {
+    /// Reads what came over a connection.
+    pub fn parse(bytes: &[u8]) -> Response {
         let end = bytes
             .windows(4)
             .position(|window| window == b"\r\n\r\n")

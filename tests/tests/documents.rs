@@ -5,11 +5,12 @@ use std::path::Path;
 
 use sekisho_tests::source::root;
 
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "docs/api.md",
     "models/README.md",
     "fuzz/README.md",
 ];

@@ -7,7 +7,7 @@ use std::ptr::{NonNull, null_mut};
 use std::rc::Rc;
 
 use nginx_sys::{
-    NGX_LOG_WARN, ngx_conf_t, ngx_flag_t, ngx_int_t, ngx_open_file_t, ngx_shm_zone_t, ngx_uint_t,
+    NGX_LOG_WARN, ngx_conf_t, ngx_flag_t, ngx_int_t, ngx_open_file_t, ngx_shm_zone_t, ngx_time, ngx_uint_t,
 };
 
 use super::directives::{Directive, NGX_CONF_ERROR, Place};
@@ -18,6 +18,7 @@ use crate::allow::AllowList;
 use crate::bots::Bots;
 use crate::conf::Overrides;
 use crate::guards::Guards;
+use crate::measures::Meter;
 use crate::reaction::Reaction;
 use crate::scorer::Scorer;
 
@@ -30,6 +31,10 @@ const DEFAULT_STATUS: isize = 429;
 pub struct MainConf {
     /// The model in force; `None` when no location checks anything, or the process only sends a signal.
     pub scorer: Option<Scorer>,
+    /// When this configuration was read, unix seconds.
+    pub configured_at: u32,
+    /// Times some of this worker's decisions.
+    pub meter: Meter,
     /// `sekisho_model`.
     pub(super) model: Option<(String, Place)>,
     /// `sekisho_samples`.
@@ -151,6 +156,8 @@ pub struct LocationConf {
     pub(super) trap: Mark,
     pub(super) human: Mark,
     pub(super) allow: Option<Rc<AllowList>>,
+    /// `sekisho_api`: requests for the API are not judged, unless the location says so.
+    pub(super) api: bool,
 }
 
 impl LocationConf {
@@ -203,7 +210,11 @@ impl LocationConf {
 
     fn inherit(&mut self, parent: &LocationConf) {
         if let Setting::Inherited = self.setting {
-            self.setting = parent.setting.clone();
+            self.setting = if self.api {
+                Setting::Off
+            } else {
+                parent.setting.clone()
+            };
         }
         let or = |own: isize, above: isize, default: isize| match (own, above) {
             (UNSET, UNSET) => default,
@@ -253,7 +264,10 @@ impl SampleFile {
 
 /// Makes a `http` level configuration that dies with the cycle.
 pub unsafe extern "C" fn create_main(cf: *mut ngx_conf_t) -> *mut c_void {
-    create(cf, MainConf::default)
+    create(cf, || MainConf {
+        configured_at: u32::try_from(ngx_time()).unwrap_or(0),
+        ..MainConf::default()
+    })
 }
 
 /// Makes a configuration of a level, with nothing said.
@@ -268,6 +282,7 @@ pub unsafe extern "C" fn create_location(cf: *mut ngx_conf_t) -> *mut c_void {
         trap: Mark::Inherited,
         human: Mark::Inherited,
         allow: None,
+        api: false,
     })
 }
 

@@ -4,6 +4,8 @@
 //! threads. What is shared between processes lies in a zone ([`shm`]) and is atomic or behind a set's lock.
 //! Each callback that nginx makes runs inside [`guard`].
 
+pub mod api;
+pub mod clock;
 pub mod config;
 mod context;
 pub mod directives;

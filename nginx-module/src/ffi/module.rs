@@ -19,7 +19,7 @@ use nginx_sys::{
 use super::config::{LocationConf, MainConf, create_location, create_main, merge_location};
 use super::guard::{guard, install_hook};
 use super::log::{self, Level};
-use super::{directives, exceptions, process, request};
+use super::{api, directives, exceptions, process, request};
 use crate::guards::Guards;
 use crate::variables::Variable;
 
@@ -77,7 +77,7 @@ const fn command(
     }
 }
 
-static mut COMMANDS: [ngx_command_t; 16] = [
+static mut COMMANDS: [ngx_command_t; 17] = [
     command(
         c"sekisho_zone",
         HTTP_LEVEL | NGX_CONF_2MORE as ngx_uint_t,
@@ -182,6 +182,12 @@ static mut COMMANDS: [ngx_command_t; 16] = [
             NGX_HTTP_MAIN_CONF_OFFSET,
         )
     },
+    command(
+        c"sekisho_api",
+        (NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS) as ngx_uint_t,
+        api::sekisho_api,
+        NGX_HTTP_LOC_CONF_OFFSET,
+    ),
     ngx_command_t::empty(),
 ];
 

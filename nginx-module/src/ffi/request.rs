@@ -36,6 +36,17 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
+    /// A request from nginx's own.
+    ///
+    /// # Safety
+    /// `raw` must be alive during `'a`.
+    pub(super) unsafe fn from_raw(raw: NonNull<ngx_http_request_t>) -> Request<'a> {
+        Request {
+            raw,
+            alive: PhantomData,
+        }
+    }
+
     fn get(&self) -> &'a ngx_http_request_t {
         // SAFETY: made in a callback from nginx's request, which lives during the callback.
         unsafe { self.raw.as_ref() }
@@ -217,7 +228,7 @@ impl<'a> Request<'a> {
         self.log(Level::Alert as usize, message);
     }
 
-    fn report_panic(&self, message: &str) {
+    pub(super) fn report_panic(&self, message: &str) {
         if let Some(zone) = self
             .location()
             .checks()

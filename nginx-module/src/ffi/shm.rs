@@ -5,11 +5,11 @@ use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 #[cfg(not(feature = "test-clock"))]
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU16, AtomicU64};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 
 use nginx_sys::{
     NGX_ERROR, NGX_OK, ngx_http_complex_value_t, ngx_int_t, ngx_pid, ngx_shm_zone_t, ngx_slab_alloc,
-    ngx_slab_pool_t,
+    ngx_slab_pool_t, ngx_time,
 };
 use sekisho_core::key::{Prefixes, Seed};
 use sekisho_core::name::Name;
@@ -291,6 +291,10 @@ fn initialise(
                 header.write(Header::new(name, seed, &layout.geometry));
                 (*slab).data = base.as_ptr().cast();
                 (*slab).log_ctx = (&raw mut (*header.as_ptr()).note).cast();
+                (*header.as_ptr())
+                    .counters
+                    .since
+                    .store(ngx_time() as u64, Relaxed);
             }
             base
         }

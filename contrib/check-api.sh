@@ -1,0 +1,27 @@
+#!/bin/bash
+# Holds a running API against its contract: generated requests, good and bad, every answer compared with the contract.
+#   contrib/check-api.sh URL      the location of sekisho_api, such as http://127.0.0.1:8080/sekisho
+# It puts and lifts bans: not for an nginx that serves visitors. EXAMPLES=30 is how many requests each operation gets.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+[ $# -eq 1 ] || { echo "usage: contrib/check-api.sh URL" >&2; exit 2; }
+# schemathesis leaves caches where it runs.
+mkdir -p target
+cd target
+venv=venv-api
+# Its own environment: another test fills target/venv at the same time.
+version=4.32.5
+
+if ! "$venv/bin/schemathesis" --version 2>/dev/null | grep -q "$version"; then
+    exec 9>.venv-api.lock
+    flock 9
+    python3 -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "schemathesis==$version"
+    exec 9>&-
+fi
+
+# The seed makes a failure repeatable; a proxy of the environment has no business between us and this machine.
+exec env -u http_proxy -u HTTP_PROXY -u all_proxy -u ALL_PROXY "$venv/bin/schemathesis" --config-file ../contrib/schemathesis.toml run ../docs/openapi.yaml \
+    --url "$1" --max-examples "${EXAMPLES:-30}" --seed 1 --phases examples,coverage,fuzzing,stateful \
+    --no-color --request-timeout 10
