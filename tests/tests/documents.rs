@@ -5,13 +5,14 @@ use std::path::Path;
 
 use sekisho_tests::source::root;
 
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "models/README.md",
     "fuzz/README.md",
+    "contrib/deb/README.md",
 ];
 
 /// Links of a page to files that are not there, and places that were never filled in.
