@@ -9,6 +9,8 @@ const CHECK: &str = "realip";
 const FEWEST_LINES: u64 = 1_000;
 /// From this share of all lines on, private addresses are a proxy and not visitors.
 const PROXY_SHARE: f64 = 0.25;
+/// From this share on, so are the addresses of a content delivery network; a few of its users may surf through it.
+const CDN_SHARE: f64 = 0.05;
 /// From this share on, one address is hardly one visitor.
 const CROWD_SHARE: f64 = 0.5;
 /// What a proxy writes into a request, and any client may write too.
@@ -104,6 +106,13 @@ fn seen(config: &Config, traffic: Option<&Traffic>) -> Finding {
         );
         return Finding::problem(CHECK, found, advice);
     }
+    if let Some((name, _)) = traffic.cdn.as_ref().filter(|_| traffic.cdn_share() >= CDN_SHARE) {
+        let found = format!(
+            "{} of the log's requests come from addresses of the CDN {name}: its visitors would be judged as one",
+            percent(traffic.cdn_share())
+        );
+        return Finding::problem(CHECK, found, advice);
+    }
     if let Some((address, _)) = traffic.busiest.filter(|_| busiest >= CROWD_SHARE) {
         let found = format!("{} of the log's requests come from {address}", percent(busiest));
         let advice = format!("if that is a proxy or CDN: {advice}");
@@ -148,6 +157,12 @@ mod tests {
         see("", Some(traffic(9_000, 100)), Level::Problem);
         see(both, Some(traffic(9_000, 100)), Level::Problem);
         see("", Some(traffic(0, 6_000)), Level::Warning);
+        let cdn = |lines| Traffic {
+            cdn: Some(("somebody".to_owned(), lines)),
+            ..traffic(0, 100)
+        };
+        see("", Some(cdn(600)), Level::Problem);
+        see("", Some(cdn(100)), Level::Ok);
         see("real_ip_header X-Real-IP;", Some(traffic(0, 1)), Level::Problem);
         see(
             "set_real_ip_from 0.0.0.0/0; real_ip_header X-Real-IP;",

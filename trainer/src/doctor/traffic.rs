@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 
+use sekisho_core::cdn::{self, Cdns};
 use sekisho_core::logline::{Entry, Format};
 
 use crate::logs::{LogError, Logs, Parsed};
@@ -29,12 +30,21 @@ pub struct Traffic {
     pub private: u64,
     /// The address with the most lines, and how many.
     pub busiest: Option<(IpAddr, u64)>,
+    /// The content delivery network whose addresses have the most lines, and how many.
+    pub cdn: Option<(String, u64)>,
 }
 
 impl Traffic {
     /// The busiest address's part of all lines, 0 to 1.
     pub fn busiest_share(&self) -> f64 {
         self.busiest.map_or(0.0, |(_, lines)| share(lines, self.requests))
+    }
+
+    /// The part of all lines that the one content delivery network has, 0 to 1.
+    pub fn cdn_share(&self) -> f64 {
+        self.cdn
+            .as_ref()
+            .map_or(0.0, |(_, lines)| share(*lines, self.requests))
     }
 
     /// The private addresses' part of all lines, 0 to 1.
@@ -107,6 +117,19 @@ impl Census {
     }
 
     fn finish(mut self) -> Traffic {
+        let (cdns, _) = Cdns::parse(cdn::DEFAULT.as_bytes());
+        let mut found: HashMap<&str, u64> = HashMap::new();
+        for (address, lines) in &self.lines {
+            let name = match address {
+                IpAddr::V4(address) => cdns.of(&address.octets()),
+                IpAddr::V6(address) => cdns.of(&address.octets()),
+            };
+            if let Some(name) = name {
+                *found.entry(name).or_default() += lines;
+            }
+        }
+        let most = found.into_iter().max_by_key(|(name, lines)| (*lines, *name));
+        self.traffic.cdn = most.map(|(name, lines)| (name.to_owned(), lines));
         let busiest = self
             .lines
             .into_iter()
@@ -173,6 +196,9 @@ mod tests {
         assert_eq!((traffic.busiest_share(), traffic.private_share()), (0.5, 0.5));
         assert_eq!(traffic.busiest, Some(("10.0.0.1".parse().unwrap(), 2)));
         assert_eq!(Traffic::default().busiest_share(), 0.0);
+        assert_eq!(traffic.cdn, None);
+        let (name, lines) = census(&[("104.16.0.1", 0), ("104.16.0.2", 0)]).cdn.unwrap();
+        assert_eq!((name.to_lowercase().as_str(), lines), ("cloudflare", 2));
     }
 
     #[test]

@@ -138,10 +138,11 @@ mod tests {
             assert_eq!(findings.len(), 1, "{findings:?}");
             assert_eq!(findings[0].level(), expected, "{findings:?}");
         }
-        see(TEN, 1_000, Level::Ok);
-        see(TEN, 30_000, Level::Ok);
-        see(TEN, 35_000, Level::Warning);
-        see(TEN, 50_000, Level::Problem);
+        let room = Geometry::for_zone(10 << 20).unwrap().clients() as u64;
+        see(TEN, room / 10, Level::Ok);
+        see(TEN, room * 3 / 4, Level::Ok);
+        see(TEN, room * 9 / 10, Level::Warning);
+        see(TEN, room * 5 / 4, Level::Problem);
         see(TEN, u64::MAX / 4, Level::Problem);
         see(
             "sekisho_zone $http_user_agent zone=a:10m;",
