@@ -27,6 +27,7 @@ test: test-tools ## Install what is missing, build, and run every check there is
 	contrib/build-module.sh
 	$(MAKE) --no-print-directory lint
 	$(MAKE) --no-print-directory check
+	@if [ "$${CI:-}" = true ]; then $(MAKE) --no-print-directory deb-check; fi
 
 .PHONY: build
 build: tools ## Build `sekisho` and the nginx module
@@ -35,6 +36,22 @@ build: tools ## Build `sekisho` and the nginx module
 .PHONY: module
 module: build ## The same: ngx_http_sekisho_module.so in target/module and, for tests, target/module-test
 	@ls -l target/module/*.so target/module-test/*.so
+
+.PHONY: install uninstall
+install: ## Install what `make build` made: PREFIX=/usr/local MODULES=/usr/lib/nginx/modules DESTDIR=
+	@PREFIX='$(PREFIX)' MODULES='$(MODULES)' DESTDIR='$(DESTDIR)' contrib/install.sh install
+uninstall: ## Remove what `make install` installed; the same variables
+	@PREFIX='$(PREFIX)' MODULES='$(MODULES)' DESTDIR='$(DESTDIR)' contrib/install.sh uninstall
+
+.PHONY: deb deb-check
+deb: build ## Pack libnginx-mod-http-sekisho and sekisho for the installed nginx into target/deb
+	@contrib/deb/build.sh
+deb-check: deb ## Install the packages on this machine, serve through them, purge them; needs root
+	@contrib/deb/check.sh
+
+.PHONY: newest
+newest: test-tools ## Build the newest nginx of the crate nginx-src, and run the module's tests with it
+	@contrib/newest.sh
 
 .PHONY: check
 check: ## Run the tests on what is built; licences, layers and sources of dependencies are among them

@@ -19,6 +19,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks.
 const GLANCE: Duration = Duration::from_millis(10);
 
+/// Environment variable: another nginx than Debian's.
+const PROGRAM: &str = "SEKISHO_TEST_NGINX";
+/// Environment variable: where `module` and `module-test` are, when not in the target directory.
+const MODULES: &str = "SEKISHO_TEST_MODULES";
+
 /// Which build of the module nginx loads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Module {
@@ -41,8 +46,11 @@ impl Module {
             Module::Production => "module",
             Module::TestClock => "module-test",
         };
-        let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
-        let path = target.join(directory).join("ngx_http_sekisho_module.so");
+        let built = std::env::var_os(MODULES).map_or_else(
+            || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
+            PathBuf::from,
+        );
+        let path = built.join(directory).join("ngx_http_sekisho_module.so");
         assert!(
             path.exists(),
             "{} is missing: run contrib/build-module.sh",
@@ -133,7 +141,7 @@ impl Site {
     }
 
     fn command(&self, configuration: &Path) -> Command {
-        let mut command = Command::new("/usr/sbin/nginx");
+        let mut command = Command::new(program());
         let log = self.path().join("error.log");
         command
             .arg("-p")
@@ -201,6 +209,11 @@ impl Site {
         }
         panic!("no free port");
     }
+}
+
+/// The nginx that is tested: Debian's, or the one that `SEKISHO_TEST_NGINX` names.
+pub fn program() -> PathBuf {
+    std::env::var_os(PROGRAM).map_or_else(|| PathBuf::from("/usr/sbin/nginx"), PathBuf::from)
 }
 
 fn is_root(own: &fs::Metadata) -> bool {

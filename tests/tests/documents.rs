@@ -13,6 +13,7 @@ const PAGES: [&str; 7] = [
     "docs/api.md",
     "models/README.md",
     "fuzz/README.md",
+    "contrib/deb/README.md",
 ];
 
 /// Links of a page to files that are not there, and places that were never filled in.

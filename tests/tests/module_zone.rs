@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sekisho_tests::nginx::{Module, Site, wait_for};
+use sekisho_tests::nginx::{Module, Site, program, wait_for};
 use sekisho_tests::visitors::{COUNTERS, browse, checked, counters, crawl, site, visit};
 
 const ENFORCED: &str = "sekisho_dry_run off;";
@@ -164,7 +164,7 @@ fn a_signaller_needs_no_model() {
     let nginx = site(Module::TestClock).start(&checked(ENFORCED, COUNTERS));
     std::fs::remove_file(nginx.path().join("model.onnx")).expect("own directory");
     let configuration = nginx.path().join("nginx.conf");
-    let mut command = std::process::Command::new("/usr/sbin/nginx");
+    let mut command = std::process::Command::new(program());
     command
         .arg("-p")
         .arg(nginx.path())

@@ -1,9 +1,11 @@
 //! The command tree. Each subcommand keeps its arguments and its `run` in its own module.
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io;
+use std::process::ExitCode;
 
-use crate::{evaluate, replay, scan, train};
+use crate::{doctor, evaluate, replay, scan, train};
 
 /// Watches how clients behave and says which are automated, from access logs, offline.
 #[derive(Parser)]
@@ -19,6 +21,7 @@ enum Command {
     Train(train::Args),
     Evaluate(evaluate::Args),
     Replay(replay::Args),
+    Doctor(doctor::Args),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  sekisho completions bash > /etc/bash_completion.d/sekisho")]
     Completions {
@@ -29,20 +32,37 @@ enum Command {
 
 impl Cli {
     /// Runs the chosen subcommand.
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::Scan(args) => Ok(scan::run(&args)?),
-            Command::Train(args) => Ok(train::run(&args)?),
-            Command::Evaluate(args) => Ok(evaluate::run(&args)?),
-            Command::Replay(args) => replay::run(&args),
+            Command::Scan(args) => match scan::run(&args) {
+                Err(error) if error.is_usage() => wrong_usage("scan", &error),
+                result => result?,
+            },
+            Command::Train(args) => train::run(&args)?,
+            Command::Evaluate(args) => evaluate::run(&args)?,
+            Command::Replay(args) => replay::run(&args)?,
+            Command::Doctor(args) if doctor::run(&args)? => {}
+            Command::Doctor(_) => return Ok(ExitCode::FAILURE),
             Command::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), "sekisho", &mut script);
                 io::Write::write_all(&mut io::stdout().lock(), &script)?;
-                Ok(())
             }
         }
+        Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Ends as clap does when arguments contradict each other.
+fn wrong_usage(subcommand: &str, error: &dyn std::error::Error) -> ! {
+    let mut command = Cli::command();
+    command.build();
+    let found = command.find_subcommand_mut(subcommand);
+    let error = match found {
+        Some(found) => found.error(ErrorKind::ArgumentConflict, error),
+        None => command.error(ErrorKind::ArgumentConflict, error),
+    };
+    error.exit()
 }
 
 /// Whether the reader of our output went away (`sekisho scan ... | head`), which is no failure.

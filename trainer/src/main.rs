@@ -3,6 +3,7 @@
 
 mod cli;
 mod dataset;
+mod doctor;
 mod evaluate;
 mod figures;
 mod learn;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match cli::Cli::parse().run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) if cli::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sekisho: {error:#}");

@@ -292,15 +292,32 @@ fn errors_name_what_is_wrong() {
     assert!(failure(&bench, &["access.log", "--allow", "192.0.2.0/33"], 1).contains("neither a network"));
     assert!(failure(&bench, &["access.log", "--log-format", "$remote_addr"], 2).contains("$time_local"));
     assert!(failure(&bench, &["access.log", "--threshold", "1.5"], 2).contains("at most 1"));
-    assert!(
-        failure(
-            &bench,
-            &["access.log", "--threshold", "0.5", "--suspect", "0.6"],
-            1
-        )
-        .contains("above")
-    );
+    let above = ["access.log", "--threshold", "0.5", "--suspect", "0.6"];
+    assert!(failure(&bench, &above, 2).contains("--suspect 0.6 is above the threshold 0.5"));
     assert!(failure(&bench, &[], 2).contains("<LOG>"));
+}
+
+#[test]
+fn a_file_counts_once() {
+    let bench = Bench::new();
+    bench.write("access.log", line("192.0.2.1", 1, "/").as_bytes());
+    std::os::unix::fs::symlink("access.log", bench.path("link.log")).unwrap();
+    #[track_caller]
+    fn check(bench: &Bench, logs: &[&str], expected: &str) {
+        let error = failure(bench, logs, 2);
+        assert!(error.contains(expected), "{error}");
+    }
+    check(
+        &bench,
+        &["access.log", "access.log"],
+        "access.log and access.log are the same file",
+    );
+    check(
+        &bench,
+        &["access.log", "link.log"],
+        "access.log and link.log are the same file",
+    );
+    check(&bench, &["-", "-"], "only once");
 }
 
 #[test]

@@ -8,7 +8,10 @@ mod batch;
 mod cutter;
 mod source;
 
+use std::collections::HashMap;
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -43,6 +46,21 @@ pub enum LogError {
     /// Standard input was named twice.
     #[error("standard input (-) can be given only once")]
     StdinTwice,
+    /// One file under two names, or twice under one.
+    #[error("{first} and {second} are the same file: each of its lines would count twice")]
+    SameFile {
+        /// Its name.
+        first: String,
+        /// Its other name.
+        second: String,
+    },
+}
+
+impl LogError {
+    /// Whether the logs were named wrongly, whatever they hold.
+    pub fn is_usage(&self) -> bool {
+        !matches!(self, LogError::Open { .. })
+    }
 }
 
 /// A log that could not be read to its end.
@@ -68,6 +86,7 @@ impl Logs {
         if paths.iter().filter(|path| *path == Path::new("-")).count() > 1 {
             return Err(LogError::StdinTwice);
         }
+        refuse_doubles(paths)?;
         let mut sources = paths
             .iter()
             .map(|path| Source::open(path, format))
@@ -106,6 +125,24 @@ impl Logs {
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })
     }
+}
+
+/// Refuses a file that is named twice, also through a link.
+fn refuse_doubles(paths: &[PathBuf]) -> Result<(), LogError> {
+    let mut seen = HashMap::new();
+    for path in paths.iter().filter(|path| *path != Path::new("-")) {
+        // What cannot be opened is told when it is opened; a pipe may be read by turns.
+        let Some(file) = fs::metadata(path).ok().filter(|file| file.is_file()) else {
+            continue;
+        };
+        if let Some(first) = seen.insert((file.dev(), file.ino()), path) {
+            return Err(LogError::SameFile {
+                first: first.display().to_string(),
+                second: path.display().to_string(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Stops early when nobody takes batches any more.

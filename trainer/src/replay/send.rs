@@ -26,6 +26,14 @@ pub enum SendError {
     /// The logs cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// There is nothing to send.
+    #[error("no request to send: the log has {lines} lines, {unparsable} of them unreadable")]
+    NoRequest {
+        /// Lines that were read.
+        lines: u64,
+        /// Lines that no format fits.
+        unparsable: u64,
+    },
     /// nginx does not answer.
     #[error("nginx at {address} did not answer request {number}")]
     Exchange {
@@ -183,6 +191,12 @@ impl Replay<'_> {
     }
 
     fn finish(mut self, troubles: &[Trouble]) -> Result<Sent, SendError> {
+        if self.sent.requests == 0 {
+            return Err(SendError::NoRequest {
+                lines: self.lines,
+                unparsable: self.sent.skipped.unparsable,
+            });
+        }
         self.client.finish().map_err(|source| self.failed(source))?;
         let mut sent = self.sent;
         sent.troubles = troubles

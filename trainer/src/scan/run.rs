@@ -78,6 +78,17 @@ pub enum ScanError {
     Output(#[from] io::Error),
 }
 
+impl ScanError {
+    /// Whether the arguments contradict each other, whatever the logs hold.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            ScanError::Thresholds { .. } => true,
+            ScanError::Log(error) => error.is_usage(),
+            _ => false,
+        }
+    }
+}
+
 /// Scans and prints.
 pub fn run(args: &Args) -> Result<(), ScanError> {
     let model = load_model(args.model.as_deref())?;
@@ -108,7 +119,8 @@ pub fn run(args: &Args) -> Result<(), ScanError> {
     Ok(())
 }
 
-fn load_model(path: Option<&Path>) -> Result<Model, ScanError> {
+/// Loads a model file, or the one that is built in.
+pub fn load_model(path: Option<&Path>) -> Result<Model, ScanError> {
     let refused = |name| {
         move |source| ScanError::Model {
             name,
