@@ -13,6 +13,10 @@ OTHER_DATA ?= ../shared/data
 # How many cases `make fuzz` tries of each property, and how long it fuzzes each target.
 CASES ?= 20000
 FUZZ_SECONDS ?= 300
+# What `make valgrind` runs, and what there is too slow to be what the test says: a second, a delay, a reload's workers.
+VALGRIND_TESTS := along_order along_redirects along_subrequests along_transport along_upstream along_variables module_guard \
+	module_samples module_shadow module_verdicts module_zone
+VALGRIND_FILTER := not (test(a_worker_that_hangs) | test(a_delayed_request))
 
 .PHONY: help
 help: ## List the targets
@@ -99,6 +103,22 @@ evaluate: build ## Make the figures of models/README.md anew; without the logs o
 bench: bench-tools ## Measure: nanoseconds a step, instructions a request, lines a second beside GoAccess
 	contrib/build-module.sh
 	contrib/bench/run.sh target/bench/report.md
+
+.PHONY: soak
+soak: build test-tools ## Reload, upgrade, kill, flood and fill the disk under load, beside an nginx without the module; see SOAK_ in CONTRIBUTING.md
+	cargo test $(ALL) --test soak --no-run
+	SOAK_RELOADS=$${SOAK_RELOADS:-1000} SOAK_UPGRADES=$${SOAK_UPGRADES:-20} SOAK_KILLS=$${SOAK_KILLS:-1000} \
+	SOAK_RANDOM_KILLS=$${SOAK_RANDOM_KILLS:-1000} SOAK_SWAPS=$${SOAK_SWAPS:-100} SOAK_JUMPS=$${SOAK_JUMPS:-10000} \
+	SOAK_ZONE_KB=$${SOAK_ZONE_KB:-1024} SOAK_GROWTH=$${SOAK_GROWTH:-1} cargo test $(ALL) --test soak -- --nocapture
+	@echo target/soak/report.md
+
+.PHONY: valgrind
+valgrind: build bench-tools test-tools ## Run the module's tests under valgrind's memcheck, but for those that measure time
+	SEKISHO_TEST_VALGRIND=1 cargo nextest run $(ALL) --no-fail-fast --no-tests fail $(VALGRIND_TESTS:%=--test %) -E '$(VALGRIND_FILTER)'
+
+.PHONY: nginx-tests
+nginx-tests: build ## Run nginx's own tests without the module and with it, and compare: NGINX_TESTS=DIR, a checkout of nginx-tests
+	contrib/nginx-tests.sh $(NGINX_TESTS)
 
 .PHONY: clean-demo
 clean-demo: ## Remove what `make run` wrote

@@ -1,11 +1,15 @@
 //! What the integration tests stand on.
 #![forbid(unsafe_code)]
 
+pub mod along;
 pub mod api;
 pub mod dependencies;
+pub mod http2;
 pub mod nameserver;
 pub mod nginx;
 pub mod rules;
 pub mod simple_model;
+pub mod soak;
 pub mod source;
+pub mod valgrind;
 pub mod visitors;

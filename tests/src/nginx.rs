@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::valgrind;
+
 /// Longest that anything is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks.
@@ -141,7 +143,7 @@ impl Site {
     }
 
     fn command(&self, configuration: &Path) -> Command {
-        let mut command = Command::new(program());
+        let mut command = valgrind::command(&program(), self.path());
         let log = self.path().join("error.log");
         command
             .arg("-p")
@@ -220,7 +222,8 @@ fn is_root(own: &fs::Metadata) -> bool {
     std::os::unix::fs::MetadataExt::uid(own) == 0
 }
 
-fn free_port() -> u16 {
+/// A port on 127.0.0.1 that nobody listens on.
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener.local_addr().expect("bound").port()
 }
@@ -237,7 +240,7 @@ pub fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {
         match look() {
-            None if start.elapsed() < PATIENCE => std::thread::sleep(GLANCE),
+            None if start.elapsed() < valgrind::patience(PATIENCE) => std::thread::sleep(GLANCE),
             found => return found,
         }
     }
@@ -264,7 +267,9 @@ impl Nginx {
     /// A connection of its own.
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("nginx listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream
+            .set_read_timeout(Some(valgrind::patience(PATIENCE)))
+            .expect("a timeout");
         stream
     }
 
@@ -288,8 +293,8 @@ impl Nginx {
         Response::parse(&self.exchange(request.as_bytes()))
     }
 
-    /// Process ids of the workers. Processes whose parent is the master, without those that
-    /// ended and are not yet reaped.
+    /// Process ids of the workers. Processes whose parent is the master and that are no cache manager, without
+    /// those that ended and are not yet reaped.
     pub fn workers(&self) -> BTreeSet<u32> {
         let master = self.child.id().to_string();
         let processes = fs::read_dir("/proc")
@@ -298,6 +303,8 @@ impl Nginx {
         let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
         let is_worker = |pid: &u32| {
             state_and_parent(*pid).is_some_and(|(state, parent)| state != "Z" && parent == master)
+                && !fs::read(format!("/proc/{pid}/cmdline"))
+                    .is_ok_and(|title| title.starts_with(b"nginx: cache"))
         };
         pids.filter(is_worker).collect()
     }
@@ -385,6 +392,11 @@ impl Drop for Nginx {
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
+        let found = valgrind::findings(self.path());
+        assert!(
+            found.is_empty() || std::thread::panicking(),
+            "valgrind found:\n{found}"
+        );
     }
 }
 

@@ -1,8 +1,7 @@
 //! The shadow invariant: with dry run on, no visitor can tell that the module is there.
 
-use std::io::{Read, Write};
-
-use sekisho_tests::nginx::{Module, Nginx};
+use sekisho_tests::along::{answer, date_files};
+use sekisho_tests::nginx::Module;
 use sekisho_tests::visitors::{CHECKED, site};
 
 /// One server with many kinds of answers, and a backend on a unix socket.
@@ -96,41 +95,12 @@ fn requests() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// What comes back, with the port and the one header that tells the time blanked.
-fn answer(nginx: &Nginx, request: &[u8]) -> String {
-    let mut stream = nginx.connect();
-    stream.write_all(request).expect("nginx reads");
-    let mut response = Vec::new();
-    let _ = stream.read_to_end(&mut response);
-    let text: String = response.iter().map(|&byte| char::from(byte)).collect();
-    let text = text.replace(&nginx.port().to_string(), "PORT");
-    let blank = |line: &str| {
-        if line.starts_with("Date: ") {
-            "Date: then\r\n".to_owned()
-        } else {
-            line.to_owned()
-        }
-    };
-    text.split_inclusive('\n').map(blank).collect()
-}
-
 #[test]
 fn in_dry_run_not_one_byte_differs_from_a_server_without_the_module() {
     let checked = |more: &str| format!("{CHECKED} {more} {SERVER}");
     let start = |module, http: &str| {
         let site = site(module);
-        // The same dates and entity tags everywhere.
-        for file in [
-            "index.html",
-            "page.html",
-            "style.css",
-            "gone.html",
-            "sub/index.html",
-        ] {
-            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_600_000_000);
-            let file = std::fs::File::open(site.path().join("html").join(file)).expect("made by the site");
-            file.set_modified(time).expect("own file");
-        }
+        date_files(&site);
         site.start(http)
     };
     let bare = start(Module::Absent, SERVER);

@@ -35,8 +35,11 @@ pub fn guard<T>(fallback: T, report: impl FnOnce(&str), body: impl FnOnce() -> T
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(value) => value,
         Err(payload) => {
-            // Dropping a payload may panic again.
-            std::mem::forget::<Box<dyn Any + Send>>(payload);
+            // Dropping a payload may panic again, and that payload is not worth a third try. Forgetting the first one
+            // would lose memory with every request of a fault that repeats.
+            if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop::<Box<dyn Any + Send>>(payload))) {
+                std::mem::forget(second);
+            }
             report(&LAST_PANIC.take());
             fallback
         }
