@@ -22,6 +22,7 @@ pub mod name;
 pub mod networks;
 pub mod record;
 pub mod sample;
+mod sip;
 pub mod sketch;
 pub mod table;
 pub mod url;
