@@ -4,5 +4,12 @@
 
 pub mod callgrind;
 pub mod checkpoint;
+pub mod gauge;
+pub mod hot_key;
 pub mod server;
+pub mod table_cost;
 pub mod traffic;
+
+/// The module's own lock of one set.
+#[path = "../../nginx-module/src/lock.rs"]
+pub mod lock;

@@ -21,6 +21,36 @@ const MODULE: &str = "ngx_http_sekisho_module.so";
 /// A function of nginx that runs on SIGUSR1 only: entering it writes a dump and sets all counters to zero.
 const MARK: &str = "ngx_reopen_files";
 
+/// What the configuration says of the module.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// At `http` level: the zones.
+    pub http: String,
+    /// In the location.
+    pub location: String,
+}
+
+impl Setup {
+    /// A zone for each of these keys, all checked in one location.
+    pub fn zones(keys: &[impl AsRef<str>]) -> Setup {
+        let mut setup = Setup {
+            http: "sekisho_dry_run on;".to_owned(),
+            location: String::new(),
+        };
+        for (number, key) in keys.iter().enumerate() {
+            setup.http += &format!(" sekisho_zone \"{}\" zone=zone{number}:16m;", key.as_ref());
+            setup.location += &format!("sekisho zone=zone{number}; ");
+        }
+        setup
+    }
+}
+
+impl Default for Setup {
+    fn default() -> Setup {
+        Setup::zones(&["$binary_remote_addr"])
+    }
+}
+
 /// A running nginx; it is killed when this is dropped.
 #[derive(Debug)]
 pub struct Server {
@@ -35,7 +65,7 @@ impl Server {
     ///
     /// # Errors
     /// When it does not come up; the error has what it said.
-    pub fn start(root: &Path, directory: &Path) -> Result<Server> {
+    pub fn start(root: &Path, directory: &Path, setup: &Setup) -> Result<Server> {
         let module = root.join("target/module").join(MODULE);
         if !module.exists() {
             bail!("{} is missing: run contrib/build-module.sh", module.display());
@@ -43,7 +73,7 @@ impl Server {
         fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let conf = directory.join("nginx.conf");
-        fs::write(&conf, configuration(&module, directory, port))?;
+        fs::write(&conf, configuration(&module, directory, port, setup))?;
         let said = fs::File::create(directory.join("valgrind.log"))?;
         let mut process = Command::new("valgrind")
             .args(["--tool=callgrind", "--quiet", &format!("--dump-before={MARK}")])
@@ -172,7 +202,8 @@ fn connect(process: &mut Child, port: u16) -> Option<BufReader<TcpStream>> {
     None
 }
 
-fn configuration(module: &Path, directory: &Path, port: u16) -> String {
+fn configuration(module: &Path, directory: &Path, port: u16, setup: &Setup) -> String {
+    let Setup { http, location } = setup;
     let (module, directory) = (module.display(), directory.display());
     format!(
         "load_module {module};\n\
@@ -194,11 +225,10 @@ fn configuration(module: &Path, directory: &Path, port: u16) -> String {
              merge_slashes off;\n\
              set_real_ip_from 127.0.0.1;\n\
              real_ip_header X-Real-IP;\n\
-             sekisho_zone $binary_remote_addr zone=clients:16m;\n\
-             sekisho_dry_run on;\n\
+             {http}\n\
              server {{\n\
                  listen 127.0.0.1:{port};\n\
-                 location / {{ sekisho zone=clients; empty_gif; }}\n\
+                 location / {{ {location} empty_gif; }}\n\
              }}\n\
          }}\n"
     )

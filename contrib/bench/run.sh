@@ -49,6 +49,10 @@ figures() {
     echo
     contrib/bench/callgrind.sh
     echo
+    echo '## The table, from a thousand clients to four million'
+    echo
+    target/release/table-cost docs/table-cost.svg
+    echo
     echo '## Lines a second'
     echo
     contrib/bench/scan-vs-goaccess.sh

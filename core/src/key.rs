@@ -1,9 +1,10 @@
 //! Who a request belongs to: the key's bytes and their keyed hash.
 
-use std::hash::Hasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use siphasher::sip::SipHasher13;
+
+use crate::sip;
 
 /// Secret of one zone. Clients choose their URLs and, with IPv6, their addresses: without a secret they
 /// could choose their place in the table and in the sketches too.
@@ -22,9 +23,7 @@ impl Seed {
 
 /// SipHash-1-3 of a key's bytes (Aumasson and Bernstein, 2012). Never 0: 0 marks a free record.
 pub fn key_hash(seed: Seed, key: &[u8]) -> u64 {
-    let mut hasher = seed.hasher();
-    hasher.write(key);
-    hasher.finish().max(1)
+    sip::hash(seed, key).max(1)
 }
 
 /// How many leading bits of an address name a client.

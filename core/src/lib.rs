@@ -23,6 +23,7 @@ pub mod networks;
 pub mod profile;
 pub mod record;
 pub mod sample;
+mod sip;
 pub mod sketch;
 pub mod table;
 pub mod url;

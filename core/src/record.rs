@@ -374,8 +374,11 @@ fn distinct(carry: u8, bits: &[u8], most: u8) -> f32 {
     (f32::from(carry) + bitmap::estimate(bits)).min(f32::from(most))
 }
 
+/// Rounds half up. What is left after the whole part is exact, unlike the sum of a value and one half.
 fn scale(value: f32) -> u16 {
-    libm::roundf(value * LOG_SCALE).clamp(0.0, f32::from(u16::MAX)) as u16
+    let scaled = (value * LOG_SCALE).clamp(0.0, f32::from(u16::MAX));
+    let whole = scaled as u16;
+    whole + u16::from(scaled - f32::from(whole) >= 0.5)
 }
 
 fn unscale(value: u16) -> f32 {

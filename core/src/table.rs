@@ -48,6 +48,7 @@ pub enum Admission {
 
 impl Set {
     /// The way that holds this key's record.
+    #[inline]
     pub fn find(&self, hash: u64) -> Option<usize> {
         self.records
             .iter()
@@ -56,6 +57,7 @@ impl Set {
 
     /// The way that [`Set::admit`] would use: the key's own, else a free one, else the one idle longest,
     /// banned ones last.
+    #[inline]
     pub fn victim(&self, hash: u64, at: u32) -> usize {
         if let Some(way) = self.find(hash) {
             return way;
@@ -78,6 +80,7 @@ impl Set {
 
     /// The second half of [`Set::admit`], for who has to say which record it will write before it does: `way`
     /// is what [`Set::victim`] answered for the same key, and the set has not changed since.
+    #[inline]
     pub fn admit_at(&mut self, way: usize, hash: u64, at: u32) -> Admission {
         let record = self.record_mut(way);
         if record.key_hash == hash && hash != 0 {
@@ -93,11 +96,13 @@ impl Set {
     }
 
     /// The record of a way; ways are counted modulo [`WAYS`].
+    #[inline]
     pub fn record(&self, way: usize) -> &Record {
         &self.records[way % WAYS]
     }
 
     /// The record of a way, to change.
+    #[inline]
     pub fn record_mut(&mut self, way: usize) -> &mut Record {
         &mut self.records[way % WAYS]
     }
@@ -109,6 +114,7 @@ impl Set {
 }
 
 /// The set of a key, by multiply-shift: any number of sets, not only powers of two.
+#[inline]
 pub fn set_index(hash: u64, sets: u32) -> u32 {
     ((u128::from(hash) * u128::from(sets)) >> 64) as u32
 }

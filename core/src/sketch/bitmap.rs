@@ -20,7 +20,12 @@ pub fn insert(bits: &mut [u8], hash: u64) -> bool {
 /// counts as one clear bit, its upper end: `m ln m`.
 pub fn estimate(bits: &[u8]) -> f32 {
     let size = bits.len() * 8;
-    let set: u32 = bits.iter().map(|byte| byte.count_ones()).sum();
+    let (words, rest) = bits.as_chunks::<8>();
+    let set: u32 = words
+        .iter()
+        .map(|word| u64::from_le_bytes(*word).count_ones())
+        .sum::<u32>()
+        + rest.iter().map(|byte| byte.count_ones()).sum::<u32>();
     let clear = (size as u32).saturating_sub(set).max(1);
     size as f32 * libm::logf(size as f32 / clear as f32)
 }

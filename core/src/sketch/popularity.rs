@@ -59,6 +59,7 @@ impl<'a> Popularity<'a> {
     }
 
     /// Lays the sketch over `cells`; their number decides its width.
+    #[inline]
     pub fn new(state: &'a PopularityState, cells: &'a [AtomicU16]) -> Popularity<'a> {
         Popularity {
             state,
@@ -75,6 +76,7 @@ impl<'a> Popularity<'a> {
     }
 
     /// Rates a URL, adds it, and counts the visit.
+    #[inline]
     pub fn visit(&self, url: u64) -> Rating {
         let rating = self.rate_and_add(url);
         self.advance(1);
@@ -93,13 +95,14 @@ impl<'a> Popularity<'a> {
         };
         let total = self.state.finished.load(Relaxed);
         let mut estimate = u32::from(u16::MAX);
+        // Both halves are equally long: one comparison serves for both.
+        let cells = running.len().min(finished.len());
+        let (running, finished) = (&running[..cells], &finished[..cells]);
         for row in 0..ROWS {
             let place = self.place(url, row);
-            if let Some(cell) = finished.get(place) {
-                estimate = estimate.min(u32::from(cell.load(Relaxed)));
-            }
-            if let Some(cell) = running.get(place) {
-                cell.fetch_add(1, Relaxed);
+            if place < cells {
+                estimate = estimate.min(u32::from(finished[place].load(Relaxed)));
+                running[place].fetch_add(1, Relaxed);
             }
         }
         match total {
@@ -115,9 +118,14 @@ impl<'a> Popularity<'a> {
         let length = self.length();
         // The visit that fills the epoch ends it. Should its worker die first, one well past the end does.
         let fills = before < length && before + visits >= length;
-        if !fills && before < length + FIRST_EPOCH {
-            return;
+        if fills || before >= length + FIRST_EPOCH {
+            self.begin_epoch(before + visits);
         }
+    }
+
+    /// Kept apart from the path of every visit.
+    #[cold]
+    fn begin_epoch(&self, finished: u32) {
         let epoch = self.state.epoch.load(Relaxed);
         let half = self.cells.len() / 2;
         let retired = if epoch & 1 == 0 {
@@ -128,7 +136,7 @@ impl<'a> Popularity<'a> {
         for cell in retired.unwrap_or_default() {
             cell.store(0, Relaxed);
         }
-        self.state.finished.store(before + visits, Relaxed);
+        self.state.finished.store(finished, Relaxed);
         self.state.epoch.store(epoch.wrapping_add(1), Relaxed);
         self.state.running.store(0, Relaxed);
     }

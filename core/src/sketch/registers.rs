@@ -24,13 +24,26 @@ pub fn insert(registers: &mut [u8; BYTES], hash: u64) {
     }
 }
 
+/// For each byte: 2^15 times the sum of both registers' 2^-rank, and their zeros from this bit on.
+const ZEROS: u32 = 24;
+const BOTH: [u32; 256] = {
+    let mut both = [0; 256];
+    let mut byte = 0;
+    while byte < both.len() {
+        let (low, high) = (byte as u32 & 15, byte as u32 >> 4);
+        let zeros = (low == 0) as u32 + (high == 0) as u32;
+        both[byte] = (1 << (MAX_RANK - low)) + (1 << (MAX_RANK - high)) + (zeros << ZEROS);
+        byte += 1;
+    }
+    both
+};
+
 /// Estimated number of distinct values.
 pub fn estimate(registers: &[u8; BYTES]) -> f32 {
-    let (mut zeros, mut sum) = (0u32, 0f32);
-    for rank in registers.iter().flat_map(|byte| [byte & 15, byte >> 4]) {
-        zeros += u32::from(rank == 0);
-        sum += 1.0 / f32::from(1u16 << rank);
-    }
+    // 64 times 2^15 stays below the zeros, and below 2^24: the sum is exact, in whatever order.
+    let total: u32 = registers.iter().map(|&byte| BOTH[usize::from(byte)]).sum();
+    let zeros = total >> ZEROS;
+    let sum = (total & ((1 << ZEROS) - 1)) as f32 / (1u32 << MAX_RANK) as f32;
     let registers = REGISTERS as f32;
     let raw = ALPHA * registers * registers / sum;
     if raw <= 2.5 * registers && zeros > 0 {

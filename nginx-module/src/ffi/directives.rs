@@ -13,6 +13,7 @@ use nginx_sys::{
 
 use super::config::{Check, LocationConf, MainConf, SampleFile, Setting, Use, ZoneRef};
 use super::guard::guard;
+use super::key::Key;
 use super::module::ngx_http_sekisho_module;
 use super::pool;
 use super::shm::{ZoneData, init_zone};
@@ -193,7 +194,7 @@ pub unsafe extern "C" fn sekisho_zone(
             }
             .into());
         }
-        let key = directive.compile_key(key_text)?;
+        let key = Key::new(directive.cf, key_text, directive.compile_key(key_text)?);
         let mut shm_zone = directive.zone(arguments.name, arguments.size)?;
         // SAFETY: nginx keeps the zone in the cycle; `data` is null or what this function put there.
         let (shm_zone, bound) = unsafe {

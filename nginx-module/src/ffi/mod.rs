@@ -11,6 +11,7 @@ mod context;
 pub mod directives;
 mod exceptions;
 mod guard;
+mod key;
 pub mod log;
 pub mod module;
 pub mod pool;

@@ -6,9 +6,9 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use nginx_sys::{
-    NGX_DECLINED, NGX_ERROR, NGX_OK, ngx_cycle, ngx_http_complex_value, ngx_http_core_loc_conf_t,
-    ngx_http_core_module, ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t, ngx_str_t,
-    ngx_table_elt_t, ngx_time, ngx_variable_value_t,
+    NGX_DECLINED, NGX_ERROR, NGX_OK, ngx_cycle, ngx_http_core_loc_conf_t, ngx_http_core_module,
+    ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t, ngx_table_elt_t, ngx_time,
+    ngx_variable_value_t,
 };
 
 use sekisho_core::bots::BotId;
@@ -189,14 +189,8 @@ impl<'a> Request<'a> {
 
     /// The client's key. `None` when nginx has no memory for it.
     pub fn key(&self, zone: &ZoneData) -> Option<&'a [u8]> {
-        let mut value = ngx_str_t::empty();
-        let key = (&raw const zone.key).cast_mut();
-        // SAFETY: nginx reads the compiled value and allocates the result from the request's pool.
-        match unsafe { ngx_http_complex_value(self.raw.as_ptr(), key, &mut value) } as i64 {
-            // SAFETY: the bytes belong to the request's pool, or to the configuration, which outlives it.
-            0 => Some(unsafe { &*std::ptr::slice_from_raw_parts(non_null(value.data), value.len) }),
-            _ => None,
-        }
+        // SAFETY: the request is alive, and so is what it holds for as long as 'a.
+        unsafe { zone.key.value(self.raw.as_ptr()) }
     }
 
     /// What was concluded about this request, if it was accounted.
@@ -248,14 +242,6 @@ impl<'a> Request<'a> {
 fn own_index() -> usize {
     // SAFETY: nginx sets the index when it loads the module, before any request.
     unsafe { ngx_http_sekisho_module.ctx_index }
-}
-
-fn non_null(data: *mut u8) -> *const u8 {
-    if data.is_null() {
-        NonNull::dangling().as_ptr()
-    } else {
-        data
-    }
 }
 
 fn with_request(r: *mut ngx_http_request_t, body: impl FnOnce(Request<'_>) -> ngx_int_t) -> ngx_int_t {

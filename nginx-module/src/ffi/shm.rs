@@ -8,8 +8,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 
 use nginx_sys::{
-    NGX_ERROR, NGX_OK, ngx_http_complex_value_t, ngx_int_t, ngx_pid, ngx_shm_zone_t, ngx_slab_alloc,
-    ngx_slab_pool_t, ngx_time,
+    NGX_ERROR, NGX_OK, ngx_int_t, ngx_pid, ngx_shm_zone_t, ngx_slab_alloc, ngx_slab_pool_t, ngx_time,
 };
 use sekisho_core::key::{Prefixes, Seed};
 use sekisho_core::name::Name;
@@ -17,6 +16,7 @@ use sekisho_core::sketch::popularity::Popularity;
 use sekisho_core::table::{Set, WAYS};
 
 use super::guard::guard;
+use super::key::Key;
 use super::log::{self, Level};
 use crate::lock::{self, Taken};
 use crate::zone::{Counters, Header, Layout, ZoneError};
@@ -24,7 +24,7 @@ use crate::zone::{Counters, Header, Layout, ZoneError};
 /// What a zone's `data` points to: made by `sekisho_zone`, one for each configuration cycle.
 pub struct ZoneData {
     /// The compiled key.
-    pub(super) key: ngx_http_complex_value_t,
+    pub(super) key: Key,
     /// The key as it was written.
     pub key_text: String,
     /// The zone's name.
@@ -36,12 +36,7 @@ pub struct ZoneData {
 
 impl ZoneData {
     /// A zone that has no memory yet: nginx gives it after the configuration is read.
-    pub(super) fn new(
-        name: String,
-        key_text: String,
-        key: ngx_http_complex_value_t,
-        prefixes: Option<Prefixes>,
-    ) -> ZoneData {
+    pub(super) fn new(name: String, key_text: String, key: Key, prefixes: Option<Prefixes>) -> ZoneData {
         ZoneData {
             key,
             key_text,

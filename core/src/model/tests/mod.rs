@@ -31,7 +31,7 @@ fn card() -> Card {
 }
 
 /// SplitMix64: the same numbers on every run.
-struct Draw(u64);
+pub(super) struct Draw(pub(super) u64);
 
 impl Draw {
     fn below(&mut self, bound: u64) -> u64 {
@@ -47,7 +47,7 @@ impl Draw {
         self.below(257) as f32 / 64.0 - 2.0
     }
 
-    fn row(&mut self) -> [f32; 6] {
+    pub(super) fn row(&mut self) -> [f32; 6] {
         [(); 6].map(|()| self.value())
     }
 
@@ -74,7 +74,7 @@ impl Draw {
         Tree { nodes }
     }
 
-    fn trees(&mut self, count: usize, depth: usize) -> Vec<Tree> {
+    pub(super) fn trees(&mut self, count: usize, depth: usize) -> Vec<Tree> {
         (0..count).map(|_| self.tree(depth)).collect()
     }
 }

@@ -6,11 +6,14 @@
 //! before they send. A query is the set of its parameters: order does not matter, and parameters that only
 //! track where a visitor came from are dropped, or every visitor of a campaign would look unique.
 
-use std::hash::Hasher;
+mod asset;
+mod plain;
+mod spelled;
 
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
 use crate::key::Seed;
+use asset::is_asset;
 
 /// Longest path or query that is hashed, in bytes; the rest is not looked at. nginx's default
 /// `large_client_header_buffers` lets a request line have 8 KiB.
@@ -69,23 +72,23 @@ impl Visit {
     /// Digests a request. `target` is the raw request target (`$request_uri`); `referer` is `None` when the
     /// header is absent, empty or "-", which an access log cannot tell apart.
     pub fn new(seed: Seed, method: Method, target: &[u8], referer: Option<&[u8]>) -> Visit {
-        let (path, query) = split(without_authority(target));
-        let digest = digest_path(seed, path);
-        let query = digest_query(seed, query);
+        let target = without_authority(target);
+        let (path, query) = plain::target(seed, target).unwrap_or_else(|| spelled::target(seed, target));
         let referer = match referer {
             None | Some(b"" | b"-") => Referer::Missing,
             Some(text) => {
-                let (path, _) = split(without_authority(text));
-                Referer::Page(tag(digest_path(seed, path).hash))
+                let text = without_authority(text);
+                let path = plain::path(seed, text).unwrap_or_else(|| spelled::path(seed, text));
+                Referer::Page(tag(path.hash))
             }
         };
         Visit {
             method,
-            url: digest.hash ^ query.unwrap_or(0),
-            path: digest.hash,
+            url: path.hash ^ query.unwrap_or(0),
+            path: path.hash,
             query,
-            depth: digest.depth,
-            asset: is_asset(path),
+            depth: path.depth,
+            asset: is_asset(path.text),
             referer,
         }
     }
@@ -101,137 +104,33 @@ pub(crate) fn tag(hash: u64) -> u16 {
     ((hash >> 48) as u16).max(1)
 }
 
+/// What is left of a target without scheme and authority.
 fn without_authority(target: &[u8]) -> &[u8] {
     if target.first() == Some(&b'/') {
         return target;
     }
-    let Some(colon) = memchr(b':', target).filter(|&at| target[at..].starts_with(b"://")) else {
-        return target;
+    let authority = match target {
+        [b'h', b't', b't', b'p', b':', b'/', b'/', authority @ ..]
+        | [b'h', b't', b't', b'p', b's', b':', b'/', b'/', authority @ ..] => authority,
+        _ => match memchr(b':', target) {
+            Some(colon) if target[colon..].starts_with(b"://") => &target[colon + 3..],
+            _ => return target,
+        },
     };
-    let authority = &target[colon + 3..];
-    match authority
-        .iter()
-        .position(|byte| matches!(byte, b'/' | b'?' | b'#'))
-    {
-        Some(at) => &authority[at..],
-        None => b"/",
-    }
+    plain::after_authority(authority).unwrap_or(b"/")
 }
 
-fn split(target: &[u8]) -> (&[u8], &[u8]) {
-    let target = memchr(b'#', target).map_or(target, |at| &target[..at]);
-    let (path, query) = match memchr(b'?', target) {
-        Some(at) => (&target[..at], &target[at + 1..]),
-        None => (target, &b""[..]),
-    };
-    (
-        &path[..path.len().min(MAX_HASHED)],
-        &query[..query.len().min(MAX_HASHED)],
-    )
-}
-
-struct PathDigest {
+/// The path of a target, digested.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Path<'a> {
     hash: u64,
     depth: u8,
+    text: &'a [u8],
 }
 
-fn digest_path(seed: Seed, path: &[u8]) -> PathDigest {
-    let mut hasher = seed.hasher();
-    let (mut depth, mut after_slash, mut run) = (0u8, false, 0);
-    let mut at = 0;
-    while at < path.len() {
-        match path[at] {
-            b'/' => {
-                if after_slash {
-                    hasher.write(&path[run..at]);
-                    run = at + 1;
-                }
-                after_slash = true;
-                at += 1;
-                continue;
-            }
-            b'%' if at + 2 < path.len() => {
-                if let Some(byte) = unescape(path[at + 1], path[at + 2]) {
-                    hasher.write(&path[run..at]);
-                    write_normal(&mut hasher, byte);
-                    run = at + 3;
-                    at = run;
-                    depth = depth.saturating_add(u8::from(after_slash));
-                    after_slash = false;
-                    continue;
-                }
-            }
-            _ => {}
-        }
-        if after_slash {
-            depth = depth.saturating_add(1);
-            after_slash = false;
-        }
-        at += 1;
-    }
-    hasher.write(&path[run..]);
-    PathDigest {
-        hash: hasher.finish(),
-        depth: depth.min(MAX_DEPTH),
-    }
-}
-
-/// `None` when nothing that counts is in the query.
-fn digest_query(seed: Seed, query: &[u8]) -> Option<u64> {
-    let (mut sum, mut any, mut rest) = (0u64, false, query);
-    while !rest.is_empty() {
-        let end = memchr2(b'&', b';', rest).unwrap_or(rest.len());
-        let parameter = &rest[..end];
-        rest = rest.get(end + 1..).unwrap_or(b"");
-        if parameter.is_empty() || is_tracking(parameter) {
-            continue;
-        }
-        // Keyed apart from paths, so that a query cannot cancel a path in `url`.
-        let mut hasher = Seed(seed.0, !seed.1).hasher();
-        write_decoded(&mut hasher, parameter);
-        sum = sum.wrapping_add(hasher.finish());
-        any = true;
-    }
-    any.then_some(sum)
-}
-
-fn write_decoded(hasher: &mut impl Hasher, text: &[u8]) {
-    let mut rest = text;
-    while let Some(at) = memchr(b'%', rest) {
-        hasher.write(&rest[..at]);
-        match rest
-            .get(at + 1..at + 3)
-            .and_then(|digits| unescape(digits[0], digits[1]))
-        {
-            Some(byte) => {
-                write_normal(hasher, byte);
-                rest = &rest[at + 3..];
-            }
-            None => {
-                hasher.write(b"%");
-                rest = &rest[at + 1..];
-            }
-        }
-    }
-    hasher.write(rest);
-}
-
-fn write_normal(hasher: &mut impl Hasher, byte: u8) {
-    if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-        hasher.write(&[byte]);
-    } else {
-        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-        hasher.write(&[
-            b'%',
-            DIGITS[usize::from(byte >> 4)],
-            DIGITS[usize::from(byte & 15)],
-        ]);
-    }
-}
-
-fn unescape(high: u8, low: u8) -> Option<u8> {
-    let digit = |byte: u8| (byte as char).to_digit(16).map(|value| value as u8);
-    Some(digit(high)? << 4 | digit(low)?)
+/// The seed of queries, apart from that of paths, so that a query cannot cancel a path in [`Visit::url`].
+fn query_seed(seed: Seed) -> Seed {
+    Seed(seed.0, !seed.1)
 }
 
 /// Parameters that advertising and mail systems add to follow a visitor; names as published in their
@@ -242,50 +141,15 @@ const TRACKING: [&[u8]; 12] = [
 ];
 
 fn is_tracking(parameter: &[u8]) -> bool {
+    // What most parameters begin with begins no tracking one.
+    if !matches!(
+        parameter.first(),
+        Some(b'u' | b'g' | b'w' | b'd' | b'f' | b'm' | b'y' | b't' | b'i' | b'_')
+    ) {
+        return false;
+    }
     let name = memchr(b'=', parameter).map_or(parameter, |at| &parameter[..at]);
     name.starts_with(b"utm_") || TRACKING.contains(&name)
-}
-
-/// File endings that a page pulls in by itself: scripts, styles, pictures, fonts, media.
-const ASSETS: [&[u8]; 28] = [
-    b"css",
-    b"js",
-    b"mjs",
-    b"map",
-    b"png",
-    b"jpg",
-    b"jpeg",
-    b"gif",
-    b"webp",
-    b"avif",
-    b"svg",
-    b"ico",
-    b"bmp",
-    b"woff",
-    b"woff2",
-    b"ttf",
-    b"otf",
-    b"eot",
-    b"mp4",
-    b"webm",
-    b"mp3",
-    b"ogg",
-    b"wav",
-    b"m4a",
-    b"swf",
-    b"wasm",
-    b"cur",
-    b"webmanifest",
-];
-const LONGEST_ASSET: usize = 11;
-
-fn is_asset(path: &[u8]) -> bool {
-    let tail = &path[path.len().saturating_sub(LONGEST_ASSET + 1)..];
-    let Some(dot) = tail.iter().rposition(|&byte| byte == b'.') else {
-        return false;
-    };
-    let ending = &tail[dot + 1..];
-    ASSETS.iter().any(|asset| asset.eq_ignore_ascii_case(ending))
 }
 
 #[cfg(test)]

@@ -1,14 +1,12 @@
-//! The evaluator for tree ensembles: flat arrays, eight trees walked at once.
+//! The walk from node to node, for trees of any size.
 //!
 //! One tree is a chain of dependent loads; eight walked in step keep the processor busy while each waits.
 //! Children are neighbours in the array, so a step is one addition instead of a branch that cannot be
 //! predicted.
 
-use super::limits::ROW;
-use super::tree::{Tree, TreeNode};
-
-/// Trees walked together.
-const LANES: usize = 8;
+use super::super::limits::ROW;
+use super::super::tree::{Tree, TreeNode};
+use super::LANES;
 
 /// Eight bytes: going on from a node costs one load.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +29,7 @@ impl Node {
 
 /// Up to eight trees in one array.
 #[derive(Debug)]
-struct Group {
+pub(super) struct Group {
     nodes: Vec<Node>,
     /// The value of the leaf with the same index.
     values: Vec<f32>,
@@ -39,82 +37,63 @@ struct Group {
     depth: usize,
 }
 
-/// A compiled ensemble.
-#[derive(Debug)]
-pub(super) struct Forest {
-    groups: Vec<Group>,
-}
-
-impl Forest {
-    /// Compiles trees that passed [`Tree::depth`], with at most [`TREE_NODES`](super::limits::TREE_NODES)
-    /// nodes each. Trees of one depth share a group, so that few steps are spent standing on a leaf.
-    pub fn new(trees: &[Tree]) -> Forest {
-        let mut placed: Vec<Flat> = trees.iter().map(Flat::new).collect();
-        placed.sort_by_key(|flat| flat.depth);
-        Forest {
-            groups: placed.chunks(LANES).map(Group::new).collect(),
-        }
-    }
-
-    /// The sum of the leaves that `row`, which must be finite, falls into.
-    pub fn sum(&self, row: &[f32; ROW]) -> f32 {
-        let mut sums = [0.0f32; LANES];
-        for group in &self.groups {
-            let mut at = group.roots;
-            for _ in 0..group.depth {
-                for place in &mut at {
-                    let node = group
-                        .nodes
-                        .get(usize::from(*place))
-                        .copied()
-                        .unwrap_or(Node::leaf(*place));
-                    let below = row[usize::from(node.feature) % ROW] < node.threshold;
-                    *place = node.child.wrapping_add(u16::from(!below));
-                }
-            }
-            for (sum, place) in sums.iter_mut().zip(at) {
-                *sum += group.values.get(usize::from(place)).copied().unwrap_or(0.0);
-            }
-        }
-        let [a, b, c, d, e, f, g, h] = sums;
-        ((a + b) + (c + d)) + ((e + f) + (g + h))
-    }
-}
-
-impl Forest {
-    /// What each feature adds to [`Forest::sum`]: the sum for `row` minus the sum with that one feature taken
-    /// from `typical`. Only trees that ask for a feature on the row's path can differ, so this costs a few
-    /// sums, not one for each feature.
-    pub fn occlusions(&self, row: &[f32; ROW], typical: &[f32; ROW]) -> [f32; ROW] {
-        let mut added = [0.0; ROW];
-        for group in &self.groups {
-            for root in group.roots {
-                let mut asked = 0u64;
-                let value = group.walk(root, |feature| {
-                    asked |= 1 << feature;
-                    row[feature]
-                });
-                while asked != 0 {
-                    let occluded = asked.trailing_zeros() as usize;
-                    asked &= asked - 1;
-                    if row[occluded] == typical[occluded] {
-                        continue;
-                    }
-                    let source = |feature| if feature == occluded { typical } else { row };
-                    added[occluded] += value - group.walk(root, |feature| source(feature)[feature]);
-                }
-            }
-        }
-        added
-    }
-}
-
 impl Group {
-    /// The value of the leaf that a tree leads to; `value` is asked for features below [`ROW`].
+    /// Adds the leaf of each tree to its sum.
+    pub fn add(&self, row: &[f32; ROW], sums: &mut [f32; LANES]) {
+        let mut at = self.roots;
+        for _ in 0..self.depth {
+            for place in &mut at {
+                let node = self.node(*place);
+                let below = row[usize::from(node.feature) % ROW] < node.threshold;
+                *place = node.child.wrapping_add(u16::from(!below));
+            }
+        }
+        for (sum, place) in sums.iter_mut().zip(at) {
+            *sum += self.values.get(usize::from(place)).copied().unwrap_or(0.0);
+        }
+    }
+
+    /// Adds to each feature's place what the leaves are worth more than those that `row` would fall into with
+    /// that one feature taken from `typical`.
+    pub fn occlude(&self, row: &[f32; ROW], typical: &[f32; ROW], added: &mut [f32; ROW]) {
+        let mut others = [0.0; ROW];
+        for root in self.roots {
+            let (mut at, mut turned) = (root, 0u64);
+            for _ in 0..self.depth {
+                let node = self.node(at);
+                if node.child == at {
+                    break;
+                }
+                let feature = usize::from(node.feature) % ROW;
+                let below = row[feature] < node.threshold;
+                let typically = typical[feature] < node.threshold;
+                // From the first node where the typical value goes the other way, the paths part for good.
+                if below != typically && turned & (1 << feature) == 0 {
+                    turned |= 1 << feature;
+                    let start = node.child.wrapping_add(u16::from(!typically));
+                    let source = |asked| if asked == feature { typical } else { row };
+                    others[feature] = self.walk(start, |asked| source(asked)[asked]);
+                }
+                at = node.child.wrapping_add(u16::from(!below));
+            }
+            let value = self.values.get(usize::from(at)).copied().unwrap_or(0.0);
+            while turned != 0 {
+                let feature = turned.trailing_zeros() as usize;
+                turned &= turned - 1;
+                added[feature] += value - others[feature];
+            }
+        }
+    }
+
+    fn node(&self, at: u16) -> Node {
+        self.nodes.get(usize::from(at)).copied().unwrap_or(Node::leaf(at))
+    }
+
+    /// The value of the leaf that a tree leads to from `root`; `value` is asked for features below [`ROW`].
     fn walk(&self, root: u16, mut value: impl FnMut(usize) -> f32) -> f32 {
         let mut at = root;
         for _ in 0..self.depth {
-            let node = self.nodes.get(usize::from(at)).copied().unwrap_or(Node::leaf(at));
+            let node = self.node(at);
             if node.child == at {
                 break;
             }
@@ -126,14 +105,16 @@ impl Group {
 }
 
 /// One tree with siblings made neighbours, indices from 0.
-struct Flat {
+pub(super) struct Flat {
     nodes: Vec<Node>,
     values: Vec<f32>,
-    depth: usize,
+    /// Splits from the root to the deepest leaf.
+    pub depth: usize,
 }
 
 impl Flat {
-    fn new(tree: &Tree) -> Flat {
+    /// Lays out a tree.
+    pub fn new(tree: &Tree) -> Flat {
         let mut flat = Flat {
             nodes: Vec::new(),
             values: Vec::new(),
@@ -172,7 +153,8 @@ impl Flat {
 }
 
 impl Group {
-    fn new(trees: &[Flat]) -> Group {
+    /// Joins up to eight trees.
+    pub fn new(trees: &[Flat]) -> Group {
         // Lanes without a tree stand on a leaf worth nothing.
         let mut group = Group {
             nodes: vec![Node::leaf(0)],
