@@ -23,5 +23,6 @@ pub mod networks;
 pub mod record;
 pub mod sample;
 pub mod sketch;
+pub mod state;
 pub mod table;
 pub mod url;
