@@ -342,9 +342,17 @@ mod tests {
         };
         *set.record_mut(0) = banned(1, 10, 5, 200);
         assert_eq!(set.place_for(&saved(100, 19, 50), 100), None);
-        assert_eq!(set.place_for(&banned(100, 1, 50, 101), 100), Some(1), "a ban outweighs");
+        assert_eq!(
+            set.place_for(&banned(100, 1, 50, 101), 100),
+            Some(1),
+            "a ban outweighs"
+        );
         assert_eq!(set.place_for(&banned(100, 1, 50, 100), 100), None, "it is over");
-        assert_eq!(set.place_for(&banned(3, 1, 1, 101), 100), Some(2), "a ban is carried over");
+        assert_eq!(
+            set.place_for(&banned(3, 1, 1, 101), 100),
+            Some(2),
+            "a ban is carried over"
+        );
         assert_eq!(set.place_for(&saved(1, 99, 50), 100), None, "a ban is not lifted");
     }
 

@@ -9,6 +9,8 @@
 #[forbid(unsafe_code)]
 mod allow;
 #[forbid(unsafe_code)]
+mod atomics;
+#[forbid(unsafe_code)]
 mod bots;
 #[forbid(unsafe_code)]
 mod case;
@@ -25,6 +27,8 @@ mod housekeeping;
 #[forbid(unsafe_code)]
 mod injected;
 #[forbid(unsafe_code)]
+mod lease;
+#[forbid(unsafe_code)]
 mod lock;
 #[forbid(unsafe_code)]
 mod reaction;
@@ -32,6 +36,10 @@ mod reaction;
 mod samples;
 #[forbid(unsafe_code)]
 mod scorer;
+#[forbid(unsafe_code)]
+mod state;
+#[forbid(unsafe_code)]
+mod steps;
 #[forbid(unsafe_code)]
 mod turn;
 #[forbid(unsafe_code)]

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod dependencies;
+pub mod lifecycle;
 pub mod nameserver;
 pub mod nginx;
 pub mod rules;

@@ -2,10 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-#[path = "../../nginx-module/src/atomics.rs"]
-mod atomics;
 #[path = "../../nginx-module/src/lease.rs"]
 mod lease;
+
+mod atomics {
+    pub use std::sync::atomic::{AtomicU64, Ordering};
+}
 
 use lease::{hold, release};
 
@@ -23,7 +25,10 @@ fn a_lease_is_one_workers_until_it_is_given_back_gone_or_silent() {
     assert!(!hold(&lease, 12, NOW + 32, lives), "silent, not yet for long");
     assert!(hold(&lease, 12, NOW + 33, lives), "silent for too long");
     release(&lease, 11);
-    assert!(!hold(&lease, 11, NOW + 34, lives), "who has it not cannot give it back");
+    assert!(
+        !hold(&lease, 11, NOW + 34, lives),
+        "who has it not cannot give it back"
+    );
     release(&lease, 12);
     assert_eq!(lease.load(Ordering::Relaxed), 0);
     assert!(hold(&lease, 11, NOW + 35, lives));

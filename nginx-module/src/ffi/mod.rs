@@ -7,6 +7,7 @@
 pub mod config;
 mod context;
 pub mod directives;
+pub mod entries;
 mod exceptions;
 mod guard;
 pub mod log;
