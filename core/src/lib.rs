@@ -25,5 +25,6 @@ pub mod record;
 pub mod sample;
 mod sip;
 pub mod sketch;
+pub mod state;
 pub mod table;
 pub mod url;

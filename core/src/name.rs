@@ -5,6 +5,8 @@
 
 /// Bytes of a key that a name keeps.
 pub const SHOWN_BYTES: usize = 23;
+/// Bytes of a name as it is kept.
+pub const RAW_BYTES: usize = SHOWN_BYTES + 1;
 /// In place of the length: the key is longer than the name.
 const CUT: u8 = 255;
 
@@ -16,7 +18,7 @@ pub struct Name {
     len: u8,
 }
 
-const _: () = assert!(size_of::<Name>() == 24, "a zone's size is planned by it");
+const _: () = assert!(size_of::<Name>() == RAW_BYTES, "a zone's size is planned by it");
 
 impl Name {
     /// The name of a key.
@@ -45,8 +47,8 @@ impl Name {
     }
 
     /// The name as it is kept.
-    pub fn to_raw(self) -> [u8; SHOWN_BYTES + 1] {
-        let mut raw = [self.len; SHOWN_BYTES + 1];
+    pub fn to_raw(self) -> [u8; RAW_BYTES] {
+        let mut raw = [self.len; RAW_BYTES];
         for (place, byte) in raw.iter_mut().zip(self.bytes) {
             *place = byte;
         }
@@ -54,7 +56,7 @@ impl Name {
     }
 
     /// Reads what [`Name::to_raw`] made; any bytes are some name.
-    pub fn from_raw(raw: [u8; SHOWN_BYTES + 1]) -> Name {
+    pub fn from_raw(raw: [u8; RAW_BYTES]) -> Name {
         let [bytes @ .., len] = raw;
         Name { bytes, len }
     }

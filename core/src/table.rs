@@ -62,14 +62,23 @@ impl Set {
         if let Some(way) = self.find(hash) {
             return way;
         }
-        let order = |record: &Record| match record.key_hash {
-            0 => (0, 0),
-            _ if record.is_banned(at) => (2, record.last),
-            _ => (1, record.last),
-        };
         let ways = self.records.iter().enumerate();
-        ways.min_by_key(|(_, record)| order(record))
+        ways.min_by_key(|(_, record)| worth(record, at))
             .map_or(0, |(way, _)| way)
+    }
+
+    /// The way where a record that was saved earlier belongs, if anywhere: the key's own when it is not banned there
+    /// or less is known of it, else that of [`Set::victim`] when the record in it is worth less.
+    pub fn place_for(&self, saved: &Record, at: u32) -> Option<usize> {
+        let way = self.victim(saved.key_hash, at);
+        let there = self.record(way);
+        let better = if there.key_hash == saved.key_hash {
+            let known = |record: &Record| (record.is_banned(at), record.requests);
+            known(saved) > known(there)
+        } else {
+            worth(saved, at) > worth(there, at)
+        };
+        (saved.key_hash != 0 && better).then_some(way)
     }
 
     /// Finds the key's record or makes one. `at` is in unix seconds.
@@ -110,6 +119,15 @@ impl Set {
     /// Frees a record.
     pub fn reset(&mut self, way: usize) {
         *self.record_mut(way) = Record::default();
+    }
+}
+
+/// What is worth least goes first: a free record, then the one idle longest, banned ones last.
+fn worth(record: &Record, at: u32) -> (u8, u32) {
+    match record.key_hash {
+        0 => (0, 0),
+        _ if record.is_banned(at) => (2, record.last),
+        _ => (1, record.last),
     }
 }
 
@@ -296,6 +314,52 @@ mod tests {
         assert_eq!(set.admit_at(5, 8, 160), Admission::Evicted);
         assert_eq!((set.find(7), set.find(8)), (None, Some(5)));
         assert_eq!(set.admit_at(5, 9, 160 + IDLE_SECONDS), Admission::Fresh);
+    }
+
+    #[test]
+    fn a_saved_record_takes_the_place_of_what_is_worth_less() {
+        let saved = |hash, last, requests| Record {
+            last,
+            requests,
+            ..Record::fresh(hash, 0)
+        };
+        let mut set = Set::default();
+        assert_eq!(
+            set.place_for(&Record::default(), 5),
+            None,
+            "a free record is nothing"
+        );
+        for hash in 1..=WAYS as u64 {
+            let way = set.place_for(&saved(hash, 10 * hash as u32, 5), 100).unwrap();
+            *set.record_mut(way) = saved(hash, 10 * hash as u32, 5);
+        }
+        assert_eq!(
+            set.place_for(&saved(3, 99, 5), 100),
+            None,
+            "as much is known of it"
+        );
+        assert_eq!(set.place_for(&saved(3, 99, 6), 100), Some(2));
+        assert_eq!(set.place_for(&saved(100, 9, 50), 100), None, "older than all");
+        assert_eq!(set.place_for(&saved(100, 11, 50), 100), Some(0));
+        let banned = |hash, last, requests, until| Record {
+            until,
+            flags: crate::record::flag::BANNED,
+            ..saved(hash, last, requests)
+        };
+        *set.record_mut(0) = banned(1, 10, 5, 200);
+        assert_eq!(set.place_for(&saved(100, 19, 50), 100), None);
+        assert_eq!(
+            set.place_for(&banned(100, 1, 50, 101), 100),
+            Some(1),
+            "a ban outweighs"
+        );
+        assert_eq!(set.place_for(&banned(100, 1, 50, 100), 100), None, "it is over");
+        assert_eq!(
+            set.place_for(&banned(3, 1, 1, 101), 100),
+            Some(2),
+            "a ban is carried over"
+        );
+        assert_eq!(set.place_for(&saved(1, 99, 50), 100), None, "a ban is not lifted");
     }
 
     proptest! {

@@ -1,6 +1,8 @@
 //! What the directives' arguments mean, and how they are refused.
 //!
-//! Pure: bytes in, values out. nginx appends `in FILE:LINE` to each message.
+//! Bytes in, values out; only a path is compared with what is there. nginx appends `in FILE:LINE` to each message.
+
+use std::path::{Path, PathBuf};
 
 pub use sekisho_core::checkpoint::Overrides;
 use sekisho_core::checkpoint::{LONGEST_BAN, MAX_MIN_REQUESTS};
@@ -19,6 +21,8 @@ const ADDRESS_KEYS: [&[u8]; 2] = [b"$binary_remote_addr", b"$remote_addr"];
 pub const DEFAULT_TRAP_BAN: u32 = 86_400;
 /// How long a completion makes immune, unless configured otherwise, in seconds.
 pub const DEFAULT_IMMUNITY: u32 = 3600;
+/// Most bytes of a zone: 240 million clients.
+pub const MAX_ZONE_BYTES: usize = 64 << 30;
 
 /// Why a directive was refused, in nginx's voice.
 #[derive(Debug, thiserror::Error, PartialEq)]
@@ -33,6 +37,18 @@ pub enum ConfError {
         size: usize,
         minimum_kb: usize,
     },
+    /// The zone is larger than any machine this was made for; nginx would touch every page of it.
+    #[error("zone \"{name}\" is too large: {size} bytes, the maximum is {}m", MAX_ZONE_BYTES >> 20)]
+    ZoneTooLarge { name: String, size: usize },
+    /// The directory of `state=` is not there.
+    #[error("state \"{path}\": its directory cannot be used: {reason}")]
+    StateDirectory { path: String, reason: String },
+    /// `state=` names no file.
+    #[error("state \"{0}\" is no file name")]
+    StateName(String),
+    /// Two zones would overwrite each other's state.
+    #[error("state \"{path}\" is already used by sekisho_zone \"{zone}\"")]
+    StateTaken { path: String, zone: String },
     /// An argument that the directive does not know.
     #[error("invalid parameter \"{0}\"")]
     Parameter(String),
@@ -83,7 +99,7 @@ pub enum ConfError {
     WideBeforeNarrow { wide: String, narrow: String },
 }
 
-/// `sekisho_zone KEY zone=NAME:SIZE`, without the key.
+/// `sekisho_zone KEY zone=NAME:SIZE [state=FILE]`, without the key.
 #[derive(Debug, PartialEq)]
 pub struct ZoneArguments<'a> {
     /// Name of the zone, not empty.
@@ -92,6 +108,8 @@ pub struct ZoneArguments<'a> {
     pub size: usize,
     /// Bits of an address that name a client; `None` for a key that is no address.
     pub prefixes: Option<Prefixes>,
+    /// File that the zone is saved to, as it is written.
+    pub state: Option<&'a [u8]>,
 }
 
 /// `sekisho zone=NAME [threshold=] [suspect=] [min_requests=]`; `None` where nothing was said.
@@ -123,9 +141,46 @@ pub fn check_key(key: &[u8]) -> Result<(), ConfError> {
     }
 }
 
+/// Refuses a zone without room for one set, and one that would take all memory there is.
+pub fn check_size(name: &str, size: usize, minimum_kb: usize) -> Result<(), ConfError> {
+    let name = name.to_owned();
+    if size < minimum_kb * 1024 {
+        Err(ConfError::ZoneTooSmall {
+            name,
+            size,
+            minimum_kb,
+        })
+    } else if size > MAX_ZONE_BYTES {
+        Err(ConfError::ZoneTooLarge { name, size })
+    } else {
+        Ok(())
+    }
+}
+
+/// The path of a file that need not be there, by its directory, which must: one spelling for one file.
+pub fn settle_path(path: &Path) -> Result<PathBuf, ConfError> {
+    let shown = || path.display().to_string();
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(ConfError::StateName(shown()));
+    };
+    let unusable = |error: std::io::Error| ConfError::StateDirectory {
+        path: shown(),
+        reason: error.to_string(),
+    };
+    let directory = directory.canonicalize().map_err(unusable)?;
+    if !directory.is_dir() {
+        return Err(unusable(std::io::ErrorKind::NotADirectory.into()));
+    }
+    let path = directory.join(name);
+    if path.is_dir() {
+        return Err(ConfError::StateName(shown()));
+    }
+    Ok(path)
+}
+
 /// Reads the arguments of `sekisho_zone`.
 pub fn zone_arguments<'a>(key: &[u8], arguments: &[&'a [u8]]) -> Result<ZoneArguments<'a>, ConfError> {
-    let mut zone = None;
+    let (mut zone, mut state) = (None, None);
     let (mut v4, mut v6) = (None, None);
     let is_address = ADDRESS_KEYS.contains(&key);
     for argument in arguments {
@@ -135,6 +190,8 @@ pub fn zone_arguments<'a>(key: &[u8], arguments: &[&'a [u8]]) -> Result<ZoneArgu
             v4.replace(prefix(argument, value, 32, is_address)?).is_some()
         } else if let Some(value) = argument.strip_prefix(b"prefix6=") {
             v6.replace(prefix(argument, value, 128, is_address)?).is_some()
+        } else if let Some(path) = argument.strip_prefix(b"state=") {
+            state.replace(path).is_some()
         } else {
             return Err(ConfError::Parameter(text(argument)));
         };
@@ -153,6 +210,7 @@ pub fn zone_arguments<'a>(key: &[u8], arguments: &[&'a [u8]]) -> Result<ZoneArgu
         name,
         size,
         prefixes: is_address.then_some(prefixes),
+        state,
     })
 }
 

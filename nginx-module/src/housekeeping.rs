@@ -1,4 +1,5 @@
-//! What a worker does beside requests: once when it starts, once a second, once when it ends.
+//! What a worker does beside requests: once when it starts, once a second, once when it ends, and every few
+//! milliseconds while there is something larger to do in small steps.
 //!
 //! Nothing here waits: a round takes microseconds when there is nothing to do.
 
@@ -8,12 +9,26 @@ use crate::ffi::process::notice;
 /// The worker starts. `at` is in unix seconds.
 pub fn start(_main: &MainConf, _at: u32) {}
 
-/// About a second has passed.
-pub fn tick(main: &MainConf, _at: u32) {
+/// About a second has passed. True when [`step`] is wanted.
+pub fn tick(main: &MainConf, at: u32) -> bool {
     for list in &main.allow_lists {
         list.refresh(&|text| notice(&text));
     }
+    let mut wanted = false;
+    for zone in main.zones() {
+        wanted |= zone.keeper.borrow_mut().tick(zone, at);
+    }
+    wanted
+}
+
+/// Some milliseconds have passed. True when it is wanted again.
+pub fn step(main: &MainConf, at: u32) -> bool {
+    main.zones().any(|zone| zone.keeper.borrow_mut().step(zone, at))
 }
 
 /// The worker ends after its last request.
-pub fn stop(_main: &MainConf, _at: u32) {}
+pub fn stop(main: &MainConf, at: u32) {
+    for zone in main.zones() {
+        zone.keeper.borrow_mut().stop(zone, at);
+    }
+}

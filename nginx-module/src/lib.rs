@@ -11,6 +11,8 @@ mod allow;
 #[forbid(unsafe_code)]
 mod api;
 #[forbid(unsafe_code)]
+mod atomics;
+#[forbid(unsafe_code)]
 mod bots;
 #[forbid(unsafe_code)]
 mod case;
@@ -27,6 +29,8 @@ mod housekeeping;
 #[forbid(unsafe_code)]
 mod injected;
 #[forbid(unsafe_code)]
+mod lease;
+#[forbid(unsafe_code)]
 mod lock;
 #[forbid(unsafe_code)]
 mod measures;
@@ -36,6 +40,10 @@ mod reaction;
 mod samples;
 #[forbid(unsafe_code)]
 mod scorer;
+#[forbid(unsafe_code)]
+mod state;
+#[forbid(unsafe_code)]
+mod steps;
 #[forbid(unsafe_code)]
 mod turn;
 #[forbid(unsafe_code)]

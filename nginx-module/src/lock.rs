@@ -4,13 +4,8 @@
 //! the word holds the owner's pid, and whoever finds that process gone takes the lock over and discards the one
 //! record that may be half written. Waiting is bounded: a request that cannot have the lock goes on unaccounted.
 
-use std::hint::spin_loop;
-use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
+use super::atomics::{AtomicU64, Ordering, SPINS, YIELDS, compiler_fence, spin_loop, yield_now};
 
-/// Looks at the word before giving the processor away.
-const SPINS: u32 = 100;
-/// Times the processor is given away before the lock is given up.
-const YIELDS: u32 = 20;
 /// The word of a lock that nobody holds; zone memory starts as zeroes.
 const FREE: u64 = 0;
 const WAY_BITS: u32 = 8;
@@ -49,7 +44,7 @@ pub fn acquire(word: &AtomicU64, pid: u32, is_gone: impl Fn(u32) -> bool) -> Opt
             }
             spin_loop();
         }
-        std::thread::yield_now();
+        yield_now();
     }
     let held = word.load(Ordering::Relaxed);
     let owner = (held >> WAY_BITS) as u32;

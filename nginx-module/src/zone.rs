@@ -3,7 +3,7 @@
 //! One region in the order of [`Geometry`]: header, popularity cells, locks, sets, names. Everything but the
 //! header is valid when zero.
 
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use sekisho_core::checkpoint::Verdict;
 use sekisho_core::guard::GuardState;
@@ -17,7 +17,7 @@ use crate::measures::{Costs, Scores};
 /// "sekisho!" in little endian.
 const MAGIC: u64 = 0x216f_6873_696b_6573;
 /// Changes with every change to the header, the record, the set or the order of the region.
-const LAYOUT: u32 = 4;
+pub const LAYOUT: u32 = 5;
 /// Bytes of the note that nginx appends to "no memory" messages of this zone.
 const NOTE_BYTES: usize = 96;
 
@@ -87,6 +87,12 @@ pub struct Counters {
     pub samples_written: AtomicU64,
     /// Samples lost: the file took less than all of them.
     pub samples_dropped: AtomicU64,
+    /// Times the zone was saved to its state file.
+    pub state_saves: AtomicU64,
+    /// Times saving failed.
+    pub state_failures: AtomicU64,
+    /// Records that came from state files.
+    pub restored_records: AtomicU64,
     /// When counting began, unix seconds.
     pub since: AtomicU64,
     /// Scores given.
@@ -114,7 +120,7 @@ impl Counters {
     }
 
     /// Names and values of what only grows, in the order of the struct.
-    pub fn all(&self) -> [(&'static str, u64); 17] {
+    pub fn all(&self) -> [(&'static str, u64); 20] {
         [
             ("requests", &self.requests),
             ("scores", &self.scores),
@@ -133,9 +139,30 @@ impl Counters {
             ("panics", &self.panics),
             ("samples_written", &self.samples_written),
             ("samples_dropped", &self.samples_dropped),
+            ("state_saves", &self.state_saves),
+            ("state_failures", &self.state_failures),
+            ("restored_records", &self.restored_records),
         ]
         .map(|(name, counter)| (name, counter.load(Relaxed)))
     }
+}
+
+/// What workers tell each other about the zone's state file.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Saving {
+    /// Which worker saves; see [`crate::lease`].
+    pub lease: AtomicU64,
+    /// How often the state went from one memory to the next.
+    pub incarnation: AtomicU64,
+    /// Requests that the last saved state includes.
+    pub requests: AtomicU64,
+    /// Which file the zone began with, until what others left of it is taken; 0 when it began empty.
+    pub origin: AtomicU64,
+    /// When saving last began, unix seconds.
+    pub at: AtomicU32,
+    /// Whether the last attempt failed.
+    pub failing: AtomicBool,
 }
 
 /// The start of a zone's region.
@@ -156,6 +183,8 @@ pub struct Header {
     pub guards: GuardState,
     /// Whether a client with a CDN's address was told of.
     cdn_told: AtomicBool,
+    /// The state file.
+    pub saving: Saving,
     /// C string for nginx's own messages.
     pub note: [u8; NOTE_BYTES],
 }
@@ -180,6 +209,7 @@ impl Header {
             popularity: PopularityState::default(),
             guards: GuardState::default(),
             cdn_told: AtomicBool::new(false),
+            saving: Saving::default(),
             note,
         }
     }

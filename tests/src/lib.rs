@@ -5,6 +5,7 @@ pub mod along;
 pub mod api;
 pub mod dependencies;
 pub mod http2;
+pub mod lifecycle;
 pub mod nameserver;
 pub mod nginx;
 pub mod rules;

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::lifecycle::{is_running, kill};
 use crate::valgrind;
 
 /// Longest that anything is waited for.
@@ -193,6 +194,7 @@ impl Site {
             if up == Some(true) {
                 let nginx = Nginx {
                     site: self,
+                    master: child.id(),
                     child,
                     port,
                 };
@@ -228,11 +230,24 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("bound").port()
 }
 
-fn state_and_parent(pid: u32) -> Option<(String, String)> {
+/// State and parent of a process.
+pub(crate) fn state_and_parent(pid: u32) -> Option<(String, String)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // After the name in parentheses: state, parent, ...
     let mut words = stat.rsplit(')').next()?.split_whitespace().map(str::to_owned);
     Some((words.next()?, words.next()?))
+}
+
+/// Processes with this parent, without those that ended and are not yet reaped.
+pub(crate) fn children(parent: u32) -> BTreeSet<u32> {
+    let parent = parent.to_string();
+    let processes = fs::read_dir("/proc")
+        .expect("Linux has /proc")
+        .filter_map(Result::ok);
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_child =
+        |pid: &u32| state_and_parent(*pid).is_some_and(|(state, found)| state != "Z" && found == parent);
+    pids.filter(is_child).collect()
 }
 
 /// Looks again and again until there is something, at most 20 s.
@@ -250,10 +265,65 @@ pub fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
 pub struct Nginx {
     site: Site,
     child: Child,
+    master: u32,
     port: u16,
 }
 
 impl Nginx {
+    /// Workers that it is configured to have.
+    pub(crate) fn size(&self) -> usize {
+        self.site.workers
+    }
+
+    /// Another process is its master from now on.
+    pub(crate) fn adopt(&mut self, master: u32) {
+        self.master = master;
+    }
+
+    pub(crate) fn wait_until_gone(&mut self, pid: u32) {
+        wait_for(|| {
+            if pid == self.child.id() {
+                self.child.try_wait().expect("own child").map(|_| ())
+            } else {
+                (!is_running(pid)).then_some(())
+            }
+        })
+        .unwrap_or_else(|| panic!("process {pid} does not end:\n{}", self.error_log()));
+    }
+
+    /// Starts it again, after its end, on the same port.
+    pub(crate) fn launch(&mut self, http: &str) {
+        let configuration = self.site.configure(http, self.port);
+        let mut command = self.site.command(&configuration);
+        self.child = command.stderr(Stdio::null()).spawn().expect("nginx is installed");
+        self.master = self.child.id();
+        self.wait_until_up();
+    }
+
+    /// The same, in the background and of its own.
+    pub(crate) fn launch_daemon(&mut self, http: &str) {
+        let configuration = self.site.configure(http, self.port);
+        let text = self.read("nginx.conf").replace("daemon off;", "daemon on;");
+        self.site.write("nginx.conf", text.as_bytes());
+        let mut command = self.site.command(&configuration);
+        self.child = command.stderr(Stdio::null()).spawn().expect("nginx is installed");
+        assert!(
+            self.child.wait().expect("own child").success(),
+            "{}",
+            self.error_log()
+        );
+        self.master = wait_for(|| self.noted_master()).expect("a daemon writes its pid");
+        self.wait_until_up();
+    }
+
+    fn wait_until_up(&self) {
+        let up = || {
+            let ready = TcpStream::connect(("127.0.0.1", self.port)).is_ok();
+            (ready && self.workers().len() == self.site.workers).then_some(())
+        };
+        wait_for(up).unwrap_or_else(|| panic!("nginx did not start again:\n{}", self.error_log()));
+    }
+
     /// Its directory.
     pub fn path(&self) -> &Path {
         self.site.path()
@@ -293,20 +363,15 @@ impl Nginx {
         Response::parse(&self.exchange(request.as_bytes()))
     }
 
-    /// Process ids of the workers. Processes whose parent is the master and that are no cache manager, without
-    /// those that ended and are not yet reaped.
+    /// Process ids of the workers: the master's children that are no cache manager.
     pub fn workers(&self) -> BTreeSet<u32> {
-        let master = self.child.id().to_string();
-        let processes = fs::read_dir("/proc")
-            .expect("Linux has /proc")
-            .filter_map(Result::ok);
-        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        let is_worker = |pid: &u32| {
-            state_and_parent(*pid).is_some_and(|(state, parent)| state != "Z" && parent == master)
-                && !fs::read(format!("/proc/{pid}/cmdline"))
-                    .is_ok_and(|title| title.starts_with(b"nginx: cache"))
+        let is_cache = |pid: &u32| {
+            fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|title| title.starts_with(b"nginx: cache"))
         };
-        pids.filter(is_worker).collect()
+        children(self.master)
+            .into_iter()
+            .filter(|pid| !is_cache(pid))
+            .collect()
     }
 
     /// Whether SIGSTOP has stopped a process.
@@ -316,7 +381,7 @@ impl Nginx {
 
     /// Sends a signal to a process of this nginx.
     pub fn signal(&self, pid: u32, signal: i32) {
-        let own = || (pid == self.child.id() || self.workers().contains(&pid)).then_some(());
+        let own = || (pid == self.master || self.workers().contains(&pid)).then_some(());
         wait_for(own).expect("a process of this nginx");
         let sent = Command::new("kill")
             .arg(format!("-{signal}"))
@@ -327,7 +392,7 @@ impl Nginx {
 
     /// Process id of the master.
     pub fn master(&self) -> u32 {
-        self.child.id()
+        self.master
     }
 
     /// Writes a new configuration, reloads, and waits until all workers are new. False when nginx refuses it.
@@ -336,7 +401,7 @@ impl Nginx {
         let old = self.workers();
         let refusals = || self.error_log().matches("[emerg]").count();
         let before = refusals();
-        self.signal(self.child.id(), libc::SIGHUP);
+        self.signal(self.master, libc::SIGHUP);
         let replaced = || {
             let now = self.workers();
             (now.len() == self.site.workers && now.is_disjoint(&old)).then_some(true)
@@ -384,10 +449,14 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        let _ = Command::new("kill")
-            .arg("-TERM")
-            .arg(self.child.id().to_string())
-            .status();
+        let masters = [Some(self.master), self.noted_master()];
+        // A daemon that was asked to go may be replaced by a new one meanwhile.
+        for master in masters.into_iter().flatten().filter(|pid| is_running(*pid)) {
+            kill(master, libc::SIGTERM);
+            if master != self.child.id() {
+                wait_for(|| (!is_running(master)).then_some(()));
+            }
+        }
         if wait_for(|| self.child.try_wait().ok().flatten()).is_none() {
             let _ = self.child.kill();
             let _ = self.child.wait();

@@ -5,6 +5,8 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+#[path = "../../nginx-module/src/atomics.rs"]
+mod atomics;
 #[path = "../../nginx-module/src/lock.rs"]
 mod lock;
 

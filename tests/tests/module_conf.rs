@@ -61,6 +61,39 @@ fn bad_directives_fail_the_test_with_a_clear_text() {
         "zone=a:8k",
         r#"zone "a" is too small: 8192 bytes, the minimum is 32k"#,
     );
+    zone("zone=a:-1m", r#"invalid zone size "zone=a:-1m""#);
+    zone("zone=a:1e6", r#"invalid zone size "zone=a:1e6""#);
+    zone(
+        "zone=a:18446744073709551615k",
+        r#"invalid zone size "zone=a:18446744073709551615k""#,
+    );
+    zone(
+        "zone=a:0",
+        r#"zone "a" is too small: 0 bytes, the minimum is 32k"#,
+    );
+    zone(
+        "zone=a:1000000000000",
+        r#"zone "a" is too large: 1000000000000 bytes, the maximum is 65536m"#,
+    );
+    zone("zone=a:1m state=b state=b", r#"duplicate parameter "state=b""#);
+    zone("state=b", r#""sekisho_zone" must have "zone" parameter"#);
+    zone(
+        "zone=a:1m state=nowhere/b",
+        r#"state "%DIR%/nowhere/b": its directory cannot be used: No such file or directory (os error 2)"#,
+    );
+    zone(
+        "zone=a:1m state=nginx.conf/b",
+        r#"state "%DIR%/nginx.conf/b": its directory cannot be used: not a directory"#,
+    );
+    zone("zone=a:1m state=html", r#"state "%DIR%/html" is no file name"#);
+    zone("zone=a:1m state=", r#"state "%DIR%/" is no file name"#);
+    check(
+        "sekisho_zone $uri zone=a:1m state=same;\nsekisho_zone $uri zone=b:1m state=html/../same;",
+        &format!(
+            r#"state "%DIR%/same" is already used by sekisho_zone "a" {}"#,
+            line(1)
+        ),
+    );
     zone("zone=a:1m rate=1r/s", r#"invalid parameter "rate=1r/s""#);
     zone("zone=a:1m zone=b:1m", r#"duplicate parameter "zone=b:1m""#);
     zone("zone=:1m", r#""sekisho_zone" must have "zone" parameter"#);

@@ -160,6 +160,30 @@ fn a_full_zone_lets_everybody_in() {
 }
 
 #[test]
+fn ten_times_more_clients_than_a_zone_holds_push_out_the_banned_last() {
+    let nginx =
+        site(Module::TestClock).start(&checked(ENFORCED, COUNTERS).replace("clients:1m", "clients:32k"));
+    // Seven sets of eight records.
+    let held = 56;
+    let banned = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
+    for client in banned {
+        assert_eq!(crawl(&nginx, client, 0, 12)[9..], [429; 3]);
+    }
+    for client in 0..10 * held {
+        let address = format!("198.51.{}.{}", client / 200, client % 200);
+        let status = visit(&nginx, &address, 20 + client / 2, "/page.html", &[]).status;
+        assert_eq!(status, 200, "{address}");
+    }
+    for client in banned {
+        assert_eq!(crawl(&nginx, client, 310, 1), [429], "{client}");
+    }
+    let numbers = counters(&nginx);
+    let clients = u64::from(10 * held) + 3;
+    assert_eq!(numbers["evictions"], clients - u64::from(held), "{numbers:?}");
+    assert_eq!(numbers["lock_failures"], 0);
+}
+
+#[test]
 fn a_signaller_needs_no_model() {
     let nginx = site(Module::TestClock).start(&checked(ENFORCED, COUNTERS));
     std::fs::remove_file(nginx.path().join("model.onnx")).expect("own directory");

@@ -32,6 +32,21 @@ pub struct PopularityState {
     reserved: AtomicU32,
 }
 
+impl PopularityState {
+    /// The epochs as they stand, to be saved beside the cells.
+    pub fn epochs(&self) -> [u32; 4] {
+        [&self.epoch, &self.running, &self.finished, &self.reserved].map(|word| word.load(Relaxed))
+    }
+
+    /// Goes on where [`PopularityState::epochs`] was told; the cells must be those saved with it.
+    pub fn restore(&self, epochs: [u32; 4]) {
+        let words = [&self.epoch, &self.running, &self.finished, &self.reserved];
+        for (word, value) in words.into_iter().zip(epochs) {
+            word.store(value, Relaxed);
+        }
+    }
+}
+
 /// What the finished epoch says of a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rating {
@@ -203,6 +218,24 @@ mod tests {
             sketch.visit(url(visit + 1));
         });
         assert_eq!(sketch.visit(url(0)), Rating::LongTail);
+    }
+
+    #[test]
+    fn a_restored_sketch_goes_on_where_the_saved_one_stood() {
+        let (state, cells) = memory();
+        let sketch = Popularity::new(&state, &cells);
+        (0..2 * FIRST_EPOCH).for_each(|visit| {
+            sketch.visit(url(visit % 3));
+        });
+        let (other_state, other_cells) = memory();
+        other_state.restore(state.epochs());
+        for (to, from) in other_cells.iter().zip(&cells) {
+            to.store(from.load(Relaxed), Relaxed);
+        }
+        let other = Popularity::new(&other_state, &other_cells);
+        for visit in 0..4 * FIRST_EPOCH {
+            assert_eq!(sketch.visit(url(visit % 7)), other.visit(url(visit % 7)));
+        }
     }
 
     proptest! {

@@ -50,12 +50,21 @@ pub struct MainConf {
     pub guards: Guards,
     /// Requests being delayed in this worker.
     pub delayed: Cell<u32>,
+    /// `sekisho_zone`, in their order.
+    pub(super) zones: Vec<NonNull<ZoneData>>,
 }
 
 impl MainConf {
     /// Whether any location checks anything.
     pub fn in_use(&self) -> bool {
         !self.uses.is_empty()
+    }
+
+    /// The zones that are defined.
+    pub fn zones(&self) -> impl Iterator<Item = &ZoneData> {
+        // SAFETY: `sekisho_zone` put them there; they live in the cycle's pool as this configuration does, and
+        // are changed by init_zone only, before any process serves.
+        self.zones.iter().map(|zone| unsafe { zone.as_ref() })
     }
 }
 

@@ -1,14 +1,16 @@
 //! The directives: from nginx's configuration parser to the configuration objects.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::{OsStr, c_char, c_void};
 use std::fmt::Display;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::ptr::{NonNull, null_mut};
 
 use nginx_sys::{
-    NGX_LOG_EMERG, ngx_command_t, ngx_conf_full_name, ngx_conf_log_error, ngx_conf_open_file, ngx_conf_t,
-    ngx_http_compile_complex_value, ngx_http_compile_complex_value_t, ngx_http_complex_value_t, ngx_int_t,
-    ngx_shared_memory_add, ngx_shm_zone_t, ngx_str_t,
+    NGX_LOG_EMERG, NGX_PROCESS_SIGNALLER, ngx_command_t, ngx_conf_full_name, ngx_conf_log_error,
+    ngx_conf_open_file, ngx_conf_t, ngx_http_compile_complex_value, ngx_http_compile_complex_value_t,
+    ngx_http_complex_value_t, ngx_int_t, ngx_process, ngx_shared_memory_add, ngx_shm_zone_t, ngx_str_t,
+    ngx_uint_t,
 };
 
 use super::config::{Check, LocationConf, MainConf, SampleFile, Setting, Use, ZoneRef};
@@ -144,6 +146,34 @@ impl Directive {
     }
 }
 
+impl Directive {
+    /// Where a zone's state is to be: relative to nginx's prefix, in a directory that exists.
+    fn state_path(&self, main: &MainConf, path: &[u8]) -> Result<PathBuf, Refusal> {
+        let mut full = ngx_str_t {
+            len: path.len(),
+            data: path.as_ptr().cast_mut(),
+        };
+        // SAFETY: nginx replaces the pointer by a longer string from the cycle's pool.
+        if unsafe { ngx_conf_full_name(self.cf.as_ref().cycle, &mut full, 0) } != 0 {
+            return Err(Refusal::Said);
+        }
+        let full = PathBuf::from(OsStr::from_bytes(full.as_bytes()));
+        // SAFETY: nginx sets ngx_process from the command line, before it reads the configuration.
+        if unsafe { ngx_process } == NGX_PROCESS_SIGNALLER as ngx_uint_t {
+            return Ok(full);
+        }
+        let full = conf::settle_path(&full)?;
+        match main.zones().find(|zone| zone.state.as_ref() == Some(&full)) {
+            Some(zone) => Err(ConfError::StateTaken {
+                path: full.display().to_string(),
+                zone: zone.name.clone(),
+            }
+            .into()),
+            None => Ok(full),
+        }
+    }
+}
+
 pub(super) fn read<T>(
     cf: *mut ngx_conf_t,
     target: *mut c_void,
@@ -170,13 +200,13 @@ pub(super) fn read<T>(
     )
 }
 
-/// `sekisho_zone KEY zone=NAME:SIZE;`
+/// `sekisho_zone KEY zone=NAME:SIZE [state=FILE];`
 pub unsafe extern "C" fn sekisho_zone(
     cf: *mut ngx_conf_t,
     _: *mut ngx_command_t,
     conf: *mut c_void,
 ) -> *mut c_char {
-    read(cf, conf, |directive, _: &mut MainConf| {
+    read(cf, conf, |directive, main: &mut MainConf| {
         let (key_text, rest) = directive
             .arguments()
             .split_first()
@@ -185,15 +215,7 @@ pub unsafe extern "C" fn sekisho_zone(
         let words: Vec<&[u8]> = rest.iter().map(ngx_str_t::as_bytes).collect();
         let arguments = conf::zone_arguments(key_text.as_bytes(), &words)?;
         let name = String::from_utf8_lossy(arguments.name).into_owned();
-        let minimum_kb = zone::minimum_kb();
-        if arguments.size < minimum_kb * 1024 {
-            return Err(ConfError::ZoneTooSmall {
-                name,
-                size: arguments.size,
-                minimum_kb,
-            }
-            .into());
-        }
+        conf::check_size(&name, arguments.size, zone::minimum_kb())?;
         let key = Key::new(directive.cf, key_text, directive.compile_key(key_text)?);
         let mut shm_zone = directive.zone(arguments.name, arguments.size)?;
         // SAFETY: nginx keeps the zone in the cycle; `data` is null or what this function put there.
@@ -209,9 +231,14 @@ pub unsafe extern "C" fn sekisho_zone(
             );
             return Err(Refusal::Because(reason));
         }
-        let data = ZoneData::new(name, key_text.to_string(), key, arguments.prefixes);
+        let state = arguments
+            .state
+            .map(|path| directive.state_path(main, path))
+            .transpose()?;
+        let data = ZoneData::new(name, key_text.to_string(), key, arguments.prefixes, state);
         // SAFETY: the pool is the cycle's, and so is the zone.
         let data = unsafe { pool::keep(directive.cf.as_ref().pool, data) }.ok_or(Refusal::Said)?;
+        main.zones.extend(NonNull::new(data));
         shm_zone.data = data.cast();
         shm_zone.init = Some(init_zone);
         Ok(())

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::mem::MaybeUninit;
 
-use nginx_sys::{ngx_log_t, ngx_uint_t};
+use nginx_sys::{ngx_cycle, ngx_log_t, ngx_uint_t};
 use ngx::log::{LOG_BUFFER_SIZE, log_error, write_fmt};
 
 /// Severities, as nginx numbers them.
@@ -16,8 +16,12 @@ pub enum Level {
     Alert = nginx_sys::NGX_LOG_ALERT as usize,
     /// Something is broken; requests go on.
     Critical = nginx_sys::NGX_LOG_CRIT as usize,
-    /// A request could not be judged.
+    /// A request could not be judged, a file could not be written.
     Error = nginx_sys::NGX_LOG_ERR as usize,
+    /// Something was refused and is done without.
+    Warning = nginx_sys::NGX_LOG_WARN as usize,
+    /// Something came to pass that an operator may want to know.
+    Notice = nginx_sys::NGX_LOG_NOTICE as usize,
 }
 
 /// Writes a line when the log takes this level; what exceeds nginx's line is cut. Allocates nothing, and costs a
@@ -34,4 +38,10 @@ pub unsafe fn write(log: *mut ngx_log_t, level: ngx_uint_t, message: &dyn Displa
     let text = write_fmt(&mut buffer, format_args!("{message}"));
     // SAFETY: the caller vouches for the log.
     unsafe { log_error(level, log, 0, text) };
+}
+
+/// Writes a line to the log of the cycle in force.
+pub fn say(level: Level, message: &dyn Display) {
+    // SAFETY: nginx has a cycle with a log from the start of a process to its end.
+    unsafe { write((*ngx_cycle).log, level as usize, message) };
 }

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 mod context;
 pub mod directives;
+pub mod entries;
 mod exceptions;
 mod guard;
 mod key;

@@ -1,12 +1,14 @@
 //! A worker's life: started after the fork, awake once a second, ended.
 
+use std::io;
 use std::mem::MaybeUninit;
-use std::ptr::addr_of_mut;
+use std::ptr::{addr_of_mut, null_mut};
+use std::thread::{self, JoinHandle};
 
 use nginx_sys::{
     NGX_LOG_NOTICE, NGX_OK, NGX_PROCESS_SINGLE, NGX_PROCESS_WORKER, ngx_add_timer, ngx_connection_t,
-    ngx_cycle, ngx_cycle_t, ngx_event_t, ngx_http_conf_ctx_t, ngx_http_module, ngx_int_t, ngx_log_t,
-    ngx_process, ngx_time,
+    ngx_cycle, ngx_cycle_t, ngx_event_t, ngx_exiting, ngx_http_conf_ctx_t, ngx_http_module, ngx_int_t,
+    ngx_log_t, ngx_process, ngx_quit, ngx_terminate, ngx_time,
 };
 
 use super::config::MainConf;
@@ -18,8 +20,12 @@ use crate::housekeeping;
 /// Between two rounds of housekeeping, in milliseconds.
 const TICK: usize = 1000;
 
-/// The timer of this process, and the connection that nginx's debug log asks for its descriptor.
+/// Between two small steps of something larger, in milliseconds.
+const STEP: usize = 10;
+
+/// The timers of this process, and the connection that nginx's debug log asks for its descriptor.
 static mut TIMER: MaybeUninit<ngx_event_t> = MaybeUninit::zeroed();
+static mut STEPS: MaybeUninit<ngx_event_t> = MaybeUninit::zeroed();
 static mut NO_CONNECTION: MaybeUninit<ngx_connection_t> = MaybeUninit::zeroed();
 
 /// Our `http` level configuration of the cycle in force, when there is an `http` block that uses us.
@@ -64,16 +70,20 @@ fn in_process(cycle: *mut ngx_cycle_t, body: impl FnOnce(&MainConf, u32)) {
 pub unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     in_process(cycle, |main, at| {
         housekeeping::start(main, at);
-        // SAFETY: the event is this process's own and all zero, which nginx takes for idle. Cancelable: it does
+        // SAFETY: the events are this process's own and all zero, which nginx takes for idle. Cancelable: they do
         // not keep a worker that is shutting down. nginx reads `fd` of `data` for its debug log only.
         unsafe {
-            let timer = &mut *addr_of_mut!(TIMER).cast::<ngx_event_t>();
             let connection = addr_of_mut!(NO_CONNECTION).cast::<ngx_connection_t>();
             (*connection).fd = -1;
-            timer.handler = Some(on_tick);
-            timer.data = connection.cast();
-            timer.log = (*cycle).log;
-            timer.set_cancelable(1);
+            let timer = addr_of_mut!(TIMER).cast::<ngx_event_t>();
+            let steps = addr_of_mut!(STEPS).cast::<ngx_event_t>();
+            (*timer).handler = Some(on_tick);
+            (*steps).handler = Some(on_step);
+            for event in [timer, steps] {
+                (*event).data = connection.cast();
+                (*event).log = (*cycle).log;
+                (*event).set_cancelable(1);
+            }
             ngx_add_timer(timer, TICK);
         }
     });
@@ -81,10 +91,57 @@ pub unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
 }
 
 unsafe extern "C" fn on_tick(timer: *mut ngx_event_t) {
+    let mut steps = false;
     // SAFETY: nginx sets ngx_cycle before any process starts and keeps it until the process ends.
-    in_process(unsafe { ngx_cycle }, housekeeping::tick);
-    // SAFETY: nginx calls a timer's handler with the event, after taking it out of its tree.
-    unsafe { ngx_add_timer(timer, TICK) };
+    in_process(unsafe { ngx_cycle }, |main, at| {
+        steps = housekeeping::tick(main, at)
+    });
+    // SAFETY: nginx calls a timer's handler with the event, after taking it out of its tree; the other event was
+    // made by `init_process`, and is added only when it is not in the tree.
+    unsafe {
+        let event = addr_of_mut!(STEPS).cast::<ngx_event_t>();
+        if steps && (*event).timer_set() == 0 {
+            ngx_add_timer(event, STEP);
+        }
+        ngx_add_timer(timer, TICK);
+    }
+}
+
+unsafe extern "C" fn on_step(timer: *mut ngx_event_t) {
+    let mut more = false;
+    // SAFETY: as in `on_tick`.
+    in_process(unsafe { ngx_cycle }, |main, at| {
+        more = housekeeping::step(main, at)
+    });
+    if more {
+        // SAFETY: as in `on_tick`.
+        unsafe { ngx_add_timer(timer, STEP) };
+    }
+}
+
+/// Whether this worker takes no new connections any more.
+pub fn exiting() -> bool {
+    // SAFETY: plain flags that nginx's own signal handler and event loop set.
+    unsafe { ngx_exiting != 0 || ngx_quit != 0 || ngx_terminate != 0 }
+}
+
+/// Runs `body` on a thread that gets none of the process's signals: they are the event loop's.
+pub fn spawn<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> io::Result<JoinHandle<T>> {
+    // SAFETY: a set of signals is plain memory; the calls fill it, and swap it with this thread's mask, which a new
+    // thread inherits.
+    let before = unsafe {
+        let (mut all, mut before) = (
+            MaybeUninit::<libc::sigset_t>::uninit(),
+            MaybeUninit::<libc::sigset_t>::zeroed(),
+        );
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+        before
+    };
+    let thread = thread::Builder::new().name("sekisho".to_owned()).spawn(body);
+    // SAFETY: puts back the mask from before.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), null_mut()) };
+    thread
 }
 
 /// A worker ends after its last request.

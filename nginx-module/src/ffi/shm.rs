@@ -1,17 +1,21 @@
 //! A zone: the region in shared memory, and the keys that lead to it.
 
+use std::cell::RefCell;
 use std::ffi::c_void;
 use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
 use std::ptr::NonNull;
 #[cfg(not(feature = "test-clock"))]
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use nginx_sys::{
-    NGX_ERROR, NGX_OK, ngx_int_t, ngx_pid, ngx_shm_zone_t, ngx_slab_alloc, ngx_slab_pool_t, ngx_time,
+    NGX_ERROR, NGX_OK, ngx_int_t, ngx_pid, ngx_shm_zone_t, ngx_slab_alloc, ngx_slab_pool_t, ngx_test_config,
+    ngx_time,
 };
 use sekisho_core::key::{Prefixes, Seed};
 use sekisho_core::name::Name;
+use sekisho_core::record::Record;
 use sekisho_core::sketch::popularity::Popularity;
 use sekisho_core::table::{Set, WAYS};
 
@@ -19,6 +23,8 @@ use super::guard::guard;
 use super::key::Key;
 use super::log::{self, Level};
 use crate::lock::{self, Taken};
+use crate::state::{self, Keeper, Saved};
+use crate::steps::{Step, reach};
 use crate::zone::{Counters, Header, Layout, ZoneError};
 
 /// What a zone's `data` points to: made by `sekisho_zone`, one for each configuration cycle.
@@ -31,17 +37,29 @@ pub struct ZoneData {
     pub name: String,
     /// Bits of an address that name a client; `None` for a key that is no address.
     pub prefixes: Option<Prefixes>,
+    /// `state=`: where the zone is saved.
+    pub state: Option<PathBuf>,
+    /// What this process does to save it.
+    pub keeper: RefCell<Keeper>,
     region: Option<(NonNull<u8>, Layout)>,
 }
 
 impl ZoneData {
     /// A zone that has no memory yet: nginx gives it after the configuration is read.
-    pub(super) fn new(name: String, key_text: String, key: Key, prefixes: Option<Prefixes>) -> ZoneData {
+    pub(super) fn new(
+        name: String,
+        key_text: String,
+        key: Key,
+        prefixes: Option<Prefixes>,
+        state: Option<PathBuf>,
+    ) -> ZoneData {
         ZoneData {
             key,
             key_text,
             name,
             prefixes,
+            state,
+            keeper: RefCell::default(),
             region: None,
         }
     }
@@ -91,13 +109,21 @@ impl<'a> Zone<'a> {
         self.layout.geometry.sets
     }
 
-    /// The popularity sketch that all workers share.
-    pub fn popularity(&self) -> Popularity<'a> {
+    /// Counters a row of the popularity sketch.
+    pub fn sketch_width(&self) -> u32 {
+        self.layout.geometry.sketch_width
+    }
+
+    /// Counters of the popularity sketch.
+    pub fn cells(&self) -> &'a [AtomicU16] {
         let count = self.layout.geometry.cells();
         // SAFETY: Layout places that many cells inside the region, aligned; zero bytes are valid atomics.
-        let cells: &[AtomicU16] =
-            unsafe { std::slice::from_raw_parts(self.base.add(self.layout.cells).cast().as_ptr(), count) };
-        Popularity::new(&self.header().popularity, cells)
+        unsafe { std::slice::from_raw_parts(self.base.add(self.layout.cells).cast().as_ptr(), count) }
+    }
+
+    /// The popularity sketch that all workers share.
+    pub fn popularity(&self) -> Popularity<'a> {
+        Popularity::new(&self.header().popularity, self.cells())
     }
 
     /// Takes a set, or gives up (counted) when its lock is not to be had.
@@ -117,6 +143,7 @@ impl<'a> Zone<'a> {
             (word, set, names)
         };
         let pid = own_pid();
+        reach(Step::BeforeLock, || ());
         let Some(taken) = lock::acquire(word, pid, is_gone) else {
             Counters::add(&self.counters().lock_failures);
             return None;
@@ -128,10 +155,15 @@ impl<'a> Zone<'a> {
             pid,
             writing: None,
         };
-        if let Taken::Stolen(way) = taken {
-            Counters::add(&self.counters().stolen_locks);
-            if let Some(way) = way {
-                locked.reset(way);
+        match taken {
+            Taken::Free => reach(Step::AfterAcquire, || ()),
+            Taken::Stolen(way) => {
+                reach(Step::Stolen, || ());
+                Counters::add(&self.counters().stolen_locks);
+                if let Some(way) = way {
+                    reach(Step::MidReset, || locked.tear(way));
+                    locked.reset(way);
+                }
             }
         }
         Some(locked)
@@ -153,6 +185,8 @@ impl LockedSet<'_> {
     pub fn announce(&mut self, way: usize) {
         self.writing = Some(way);
         lock::announce(self.word, self.pid, way);
+        reach(Step::AfterAnnounce, || ());
+        reach(Step::MidWrite, || self.tear(way));
     }
 
     /// Name of a way's record; it means nothing when the record is free.
@@ -161,10 +195,26 @@ impl LockedSet<'_> {
         unsafe { self.names.as_ref()[way % WAYS] }
     }
 
-    /// Names a way's record by its key. To be called between [`LockedSet::announce`] and the next one.
+    /// Names a way's record by its key. To be called after the way was announced.
     pub fn set_name(&mut self, way: usize, key: &[u8]) {
-        // SAFETY: as above; the guard is borrowed mutably, and one process runs one thread.
-        unsafe { self.names.as_mut()[way % WAYS] = Name::of(key) };
+        reach(Step::MidName, || self.put_name(way, Name::from_raw([0xA5; 24])));
+        self.put_name(way, Name::of(key));
+    }
+
+    pub(super) fn put_name(&mut self, way: usize, name: Name) {
+        // SAFETY: as above; the guard is borrowed mutably, and only this thread of the process reaches sets.
+        unsafe { self.names.as_mut()[way % WAYS] = name };
+    }
+
+    /// Leaves a record half overwritten, for a worker that is about to end there.
+    fn tear(&mut self, way: usize) {
+        let half = size_of::<Record>() / 2;
+        // SAFETY: the first half of a record of ours; any bytes are a record.
+        unsafe {
+            (&raw mut *self.record_mut(way))
+                .cast::<u8>()
+                .write_bytes(0xA5, half);
+        }
     }
 }
 
@@ -179,7 +229,8 @@ impl Deref for LockedSet<'_> {
 
 impl DerefMut for LockedSet<'_> {
     fn deref_mut(&mut self) -> &mut Set {
-        // SAFETY: as in `deref`; the guard is borrowed mutably, and one process runs one thread.
+        // SAFETY: as in `deref`; the guard is borrowed mutably, and only one thread of a process
+        // reaches sets.
         unsafe { self.set.as_mut() }
     }
 }
@@ -189,16 +240,20 @@ impl Drop for LockedSet<'_> {
         if let Some(way) = self.writing.filter(|_| std::thread::panicking()) {
             self.reset(way);
         }
+        reach(Step::BeforeRelease, || ());
         lock::release(self.word);
+        reach(Step::AfterRelease, || ());
     }
 }
 
-fn own_pid() -> u32 {
+/// Process id of this worker.
+pub fn own_pid() -> u32 {
     // SAFETY: nginx sets ngx_pid right after the fork and never again.
     unsafe { ngx_pid as u32 }
 }
 
-fn is_gone(pid: u32) -> bool {
+/// Whether there is no such process.
+pub fn is_gone(pid: u32) -> bool {
     // SAFETY: signal 0 is never delivered; it only asks whether the process exists.
     let answer = unsafe { libc::kill(pid as libc::pid_t, 0) };
     answer == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
@@ -209,6 +264,13 @@ fn is_gone(pid: u32) -> bool {
 pub fn stop_worker() {
     // SAFETY: SIGSTOP cannot be caught: no handler runs, the call returns when the process goes on.
     unsafe { libc::raise(libc::SIGSTOP) };
+}
+
+/// Ends this process at once, as SIGKILL from outside would.
+#[cfg(feature = "test-clock")]
+pub fn end_worker() {
+    // SAFETY: SIGKILL cannot be caught: the call does not return.
+    unsafe { libc::raise(libc::SIGKILL) };
 }
 
 /// nginx calls this for each zone of a new configuration; `old` is the data of the same zone in the
@@ -275,7 +337,9 @@ fn initialise(
             base
         }
         None => {
-            let seed = new_seed().ok_or_else(|| ZoneError::NoSeed(name.clone()))?;
+            let saved = saved_state(data);
+            let seed = seed_for(saved.as_ref().map(Saved::seed));
+            let seed = seed.ok_or_else(|| ZoneError::NoSeed(name.clone()))?;
             // SAFETY: the slab pool is initialised. Not calloc: zero pages of a new mapping stay untouched.
             let base = NonNull::new(unsafe { ngx_slab_alloc(slab, layout.bytes) }.cast::<u8>())
                 .ok_or_else(|| ZoneError::NoRoom(name.clone()))?;
@@ -289,24 +353,84 @@ fn initialise(
                 (*header.as_ptr())
                     .counters
                     .since
-                    .store(ngx_time() as u64, Relaxed);
+                    .store(ngx_time() as u64, Ordering::Relaxed);
             }
-            base
+            data.region = Some((base, layout));
+            restore(data, saved);
+            return Ok(());
         }
     };
     data.region = Some((base, layout));
     Ok(())
 }
 
-#[cfg(feature = "test-clock")]
-fn new_seed() -> Option<Seed> {
-    Some(Seed::FIXED)
+/// The zone's state file, if there is one that it can use. `nginx -t` makes a zone too, to throw it away.
+fn saved_state(data: &ZoneData) -> Option<Saved> {
+    // SAFETY: nginx sets it from the command line, before it reads the configuration.
+    let path = data.state.as_ref().filter(|_| unsafe { ngx_test_config } == 0)?;
+    match state::open(path, &state::expected(&data.shown_key())) {
+        Ok(saved) => Some(saved),
+        Err(error) if error.is_absent() => None,
+        Err(error) => {
+            let (name, path) = (&data.name, path.display());
+            log::say(
+                Level::Warning,
+                &format_args!(
+                    "sekisho_zone \"{name}\" starts empty, its state file \"{path}\" is refused: {error}"
+                ),
+            );
+            None
+        }
+    }
 }
 
-/// All zones of one master have the seed of its first, so that a request is digested once for all of them.
+/// Fills a new zone with what was saved of an earlier one.
+fn restore(data: &ZoneData, saved: Option<Saved>) {
+    let (Some(zone), Some(path)) = (data.zone(), &data.state) else {
+        return;
+    };
+    let earlier = state::incarnation_of(path).map_or(0, |(incarnation, _)| incarnation);
+    let saving = &zone.header().saving;
+    saving
+        .incarnation
+        .store(earlier.wrapping_add(1), Ordering::Relaxed);
+    let origin = saved.as_ref().map_or(0, |_| state::identity_of(path));
+    saving.origin.store(origin, Ordering::Relaxed);
+    let Some(mut saved) = saved else { return };
+    let (name, path, at) = (&data.name, path.display(), saved.at());
+    let now = u32::try_from(ngx_time()).unwrap_or(0);
+    match saved
+        .take_sketch(&zone)
+        .and_then(|()| saved.take(&zone, now, u64::MAX))
+    {
+        Ok(records) => {
+            zone.counters().restored_records.store(records, Ordering::Relaxed);
+            log::say(
+                Level::Notice,
+                &format_args!("sekisho_zone \"{name}\" has {records} records from \"{path}\", saved at {at}"),
+            );
+        }
+        Err(error) => log::say(
+            Level::Warning,
+            &format_args!("sekisho_zone \"{name}\" has a part of its records from \"{path}\": {error}"),
+        ),
+    }
+}
+
+#[cfg(feature = "test-clock")]
+fn seed_for(saved: Option<Seed>) -> Option<Seed> {
+    Some(saved.unwrap_or(Seed::FIXED))
+}
+
+/// All zones of one master have the seed of its first, so that a request is digested once for all of them; but a
+/// zone that was saved keeps its own.
 #[cfg(not(feature = "test-clock"))]
-fn new_seed() -> Option<Seed> {
+fn seed_for(saved: Option<Seed>) -> Option<Seed> {
     static SEED: OnceLock<Seed> = OnceLock::new();
+    if let Some(saved) = saved {
+        SEED.get_or_init(|| saved);
+        return Some(saved);
+    }
     if let Some(seed) = SEED.get() {
         return Some(*seed);
     }
