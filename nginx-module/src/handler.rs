@@ -13,7 +13,7 @@ use crate::ffi::request::Request;
 use crate::guards::{Alarmed, REMEDY, Restraint};
 use crate::injected::{Fault, fault, now};
 use crate::reaction::{MAX_DELAYED, Reaction};
-use crate::samples;
+use crate::samples::{self, Facts};
 use crate::scorer::Scorer;
 use crate::turn::Turn;
 use crate::zone::{Counters, reference_id};
@@ -63,9 +63,9 @@ pub fn arrive(request: &Request<'_>) -> Action {
         return Action::GoOn;
     }
     let (main, location) = (request.main_conf(), request.location());
-    match (&main.scorer, location.checks()) {
+    match (main.models.champion(), location.checks()) {
         (None, _) | (_, []) => Action::GoOn,
-        (Some(scorer), checks) => Judgement::new(request, main, location, scorer).of(checks),
+        (Some(scorer), checks) => Judgement::new(request, main, location, &scorer).of(checks),
     }
 }
 
@@ -206,6 +206,7 @@ impl<'a> Judgement<'a> {
             zone,
             scorer: self.scorer,
             policy: self.policy(&limits),
+            limits,
             key,
             hash,
             at: self.at,
@@ -298,8 +299,8 @@ impl<'a> Judgement<'a> {
                 &Turn::new(&conclusion, &case, !enforced),
             );
         }
-        if let (Some(file), Some(features)) = (self.main.samples, outcome.features) {
-            samples::offer(&case, file, &conclusion, &features);
+        if let Some(features) = outcome.features {
+            samples::scored(self.main, &Facts::of(&case, &conclusion, &features));
         }
         self.tag(enforced, &conclusion);
         self.request.conclude(conclusion);

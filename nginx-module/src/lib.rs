@@ -1,8 +1,8 @@
 //! Sekisho's checkpoint inside nginx.
 //!
 //! [`handler`] says what happens to a request, [`zone`] what lies in shared memory, [`lock`] how workers share
-//! it, [`conf`] what directives mean and how they fail, [`variables`] and [`samples`] what is told to the
-//! outside. None of them contains unsafe code: everything that touches nginx's memory is in [`ffi`], behind safe
+//! it, [`conf`] and [`files`] what directives mean and how they fail, [`variables`] and [`samples`] what is told to
+//! the outside, [`models`] which model is in force, [`workers`] who runs which. None of them contains unsafe code: everything that touches nginx's memory is in [`ffi`], behind safe
 //! types, and every callback that nginx makes runs inside `ffi::guard`.
 #![deny(unsafe_code)]
 
@@ -17,6 +17,8 @@ mod conf;
 #[allow(unsafe_code)]
 mod ffi;
 #[forbid(unsafe_code)]
+mod files;
+#[forbid(unsafe_code)]
 mod guards;
 #[forbid(unsafe_code)]
 mod handler;
@@ -27,7 +29,11 @@ mod injected;
 #[forbid(unsafe_code)]
 mod lock;
 #[forbid(unsafe_code)]
+mod models;
+#[forbid(unsafe_code)]
 mod reaction;
+#[forbid(unsafe_code)]
+mod sample_buffer;
 #[forbid(unsafe_code)]
 mod samples;
 #[forbid(unsafe_code)]
@@ -36,5 +42,9 @@ mod scorer;
 mod turn;
 #[forbid(unsafe_code)]
 mod variables;
+#[forbid(unsafe_code)]
+mod watch;
+#[forbid(unsafe_code)]
+mod workers;
 #[forbid(unsafe_code)]
 mod zone;

@@ -81,10 +81,6 @@ pub struct Counters {
     pub stolen_locks: AtomicU64,
     /// Panics that the guard caught.
     pub panics: AtomicU64,
-    /// Samples written.
-    pub samples_written: AtomicU64,
-    /// Samples lost: the file took less than all of them.
-    pub samples_dropped: AtomicU64,
 }
 
 impl Counters {
@@ -107,7 +103,7 @@ impl Counters {
 
     /// Names and values, in the order of the struct.
     #[cfg(feature = "test-clock")]
-    pub fn all(&self) -> [(&'static str, u64); 17] {
+    pub fn all(&self) -> [(&'static str, u64); 15] {
         [
             ("requests", &self.requests),
             ("scores", &self.scores),
@@ -124,8 +120,6 @@ impl Counters {
             ("lock_failures", &self.lock_failures),
             ("stolen_locks", &self.stolen_locks),
             ("panics", &self.panics),
-            ("samples_written", &self.samples_written),
-            ("samples_dropped", &self.samples_dropped),
         ]
         .map(|(name, counter)| (name, counter.load(Relaxed)))
     }

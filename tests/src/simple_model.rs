@@ -25,6 +25,11 @@ pub fn card() -> Card {
 
 /// The file of a model that splits on the share of requests without a referer.
 pub fn file(card: &Card) -> Vec<u8> {
+    file_scoring(card, CRAWLER)
+}
+
+/// The same, with this for a client that sends no referer: log-odds, and their opposite for one that does.
+pub fn file_scoring(card: &Card, crawler: f32) -> Vec<u8> {
     let feature = index("missing_referer_share").expect("a feature of the schema");
     let split = TreeNode::Split {
         feature,
@@ -34,8 +39,8 @@ pub fn file(card: &Card) -> Vec<u8> {
     };
     let nodes = vec![
         split,
-        TreeNode::Leaf { value: -CRAWLER },
-        TreeNode::Leaf { value: CRAWLER },
+        TreeNode::Leaf { value: -crawler },
+        TreeNode::Leaf { value: crawler },
     ];
     seal(encode(&[Tree { nodes }], card))
 }

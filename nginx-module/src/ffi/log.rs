@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::mem::MaybeUninit;
 
-use nginx_sys::{ngx_log_t, ngx_uint_t};
+use nginx_sys::{ngx_cycle, ngx_log_t, ngx_uint_t};
 use ngx::log::{LOG_BUFFER_SIZE, log_error, write_fmt};
 
 /// Severities, as nginx numbers them.
@@ -18,6 +18,14 @@ pub enum Level {
     Critical = nginx_sys::NGX_LOG_CRIT as usize,
     /// A request could not be judged.
     Error = nginx_sys::NGX_LOG_ERR as usize,
+    /// Something changed, as it should.
+    Notice = nginx_sys::NGX_LOG_NOTICE as usize,
+}
+
+/// Writes a line that belongs to no request to the log of this process.
+pub fn cycle(level: Level, message: &dyn Display) {
+    // SAFETY: nginx sets ngx_cycle, with its log, before any process starts and keeps it until the process ends.
+    unsafe { write((*ngx_cycle).log, level as ngx_uint_t, message) };
 }
 
 /// Writes a line when the log takes this level; what exceeds nginx's line is cut. Allocates nothing, and costs a

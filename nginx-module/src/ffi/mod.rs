@@ -4,10 +4,13 @@
 //! threads. What is shared between processes lies in a zone ([`shm`]) and is atomic or behind a set's lock.
 //! Each callback that nginx makes runs inside [`guard`].
 
+pub mod background;
+mod board;
 pub mod config;
 mod context;
 pub mod directives;
 mod exceptions;
+mod files;
 mod guard;
 pub mod log;
 pub mod module;

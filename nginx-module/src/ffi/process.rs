@@ -14,6 +14,7 @@ use super::guard::guard;
 use super::log::{self, Level};
 use super::module::ngx_http_sekisho_module;
 use crate::housekeeping;
+use crate::workers::Totals;
 
 /// Between two rounds of housekeeping, in milliseconds.
 const TICK: usize = 1000;
@@ -52,12 +53,21 @@ fn in_process(cycle: *mut ngx_cycle_t, body: impl FnOnce(&MainConf, u32)) {
         let text = format_args!("sekisho gave up on its housekeeping: {message}");
         // SAFETY: as above.
         unsafe { log::write(log, Level::Critical as usize, &text) }
+        if let Some(board) = main_conf(cycle).and_then(MainConf::board) {
+            Totals::add(&board.totals.panics, 1);
+        }
     };
     guard((), report, || {
         if let Some(main) = main_conf(cycle).filter(|_| serves_requests()) {
             body(main, u32::try_from(ngx_time()).unwrap_or(0));
         }
     });
+}
+
+/// Runs `body` when this process serves requests, with the configuration in force and the time.
+pub(super) fn in_worker(body: impl FnOnce(&MainConf, u32)) {
+    // SAFETY: nginx sets ngx_cycle before any process starts and keeps it until the process ends.
+    in_process(unsafe { ngx_cycle }, body);
 }
 
 /// After the fork, before the first request.
@@ -81,8 +91,7 @@ pub unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
 }
 
 unsafe extern "C" fn on_tick(timer: *mut ngx_event_t) {
-    // SAFETY: nginx sets ngx_cycle before any process starts and keeps it until the process ends.
-    in_process(unsafe { ngx_cycle }, housekeeping::tick);
+    in_worker(housekeeping::tick);
     // SAFETY: nginx calls a timer's handler with the event, after taking it out of its tree.
     unsafe { ngx_add_timer(timer, TICK) };
 }

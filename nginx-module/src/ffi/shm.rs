@@ -198,12 +198,14 @@ impl Drop for LockedSet<'_> {
     }
 }
 
-fn own_pid() -> u32 {
+/// Process id of this worker.
+pub(super) fn own_pid() -> u32 {
     // SAFETY: nginx sets ngx_pid right after the fork and never again.
     unsafe { ngx_pid as u32 }
 }
 
-fn is_gone(pid: u32) -> bool {
+/// Whether no process has this id.
+pub(super) fn is_gone(pid: u32) -> bool {
     // SAFETY: signal 0 is never delivered; it only asks whether the process exists.
     let answer = unsafe { libc::kill(pid as libc::pid_t, 0) };
     answer == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
