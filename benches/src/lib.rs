@@ -10,6 +10,9 @@ pub mod server;
 pub mod table_cost;
 pub mod traffic;
 
+/// What the module's lock is made of.
+#[path = "../../nginx-module/src/atomics.rs"]
+pub mod atomics;
 /// The module's own lock of one set.
 #[path = "../../nginx-module/src/lock.rs"]
 pub mod lock;

@@ -1,4 +1,4 @@
-//! The wire record: what the module ships to the trainer about one scored client, one JSON line each.
+//! The wire record: what the module ships to the trainer about one client, one JSON line each.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -7,18 +7,76 @@ use crate::feature::{COUNT, FEATURES, Features, schema_hash};
 use crate::record::{REASON_FALSE_CLAIM, REASON_OPERATOR, REASON_TRAP};
 
 /// Version of the line's layout.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Longest request target in a sample, in bytes; the rest is cut.
 pub const MAX_TARGET: usize = 512;
 /// Longest sample line that a reader takes, in bytes.
 pub const MAX_LINE: usize = 8 * 1024;
 
-/// One scored client at one request.
+/// Why a sample was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A score spoke against the client.
+    Flagged,
+    /// A score spoke for it; it was drawn as the contrast that training needs.
+    Contrast,
+    /// Something told what the client is.
+    Label,
+}
+
+/// What a label says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// A person.
+    Human,
+    /// A program.
+    Crawler,
+}
+
+/// Who says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// It came where only crawlers come.
+    Trap,
+    /// It completed what only people complete.
+    Conversion,
+    /// It proved to be the crawler that it claims to be.
+    VerifiedBot,
+    /// The operator.
+    Operator,
+}
+
+/// What a client is, and who says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Label {
+    /// Human or crawler.
+    pub label: Class,
+    /// Where that comes from.
+    pub origin: Origin,
+}
+
+/// What the model that only scores beside the one in force made of the same features.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Challenger {
+    /// SHA-256 of its file.
+    pub model: String,
+    /// Its score, 0 to 1.
+    pub score: f32,
+}
+
+/// One client at one request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sample {
     /// [`VERSION`].
     pub version: u32,
+    /// Why it was written.
+    pub kind: Kind,
     /// Reference id, 16 hex digits; `$sekisho_id` shows the same.
     pub id: String,
     /// Unix seconds.
@@ -29,8 +87,14 @@ pub struct Sample {
     pub client: String,
     /// Requests so far.
     pub requests: u32,
-    /// Score, 0 to 1.
-    pub score: f32,
+    /// Score, 0 to 1; a label can come before the first one.
+    pub score: Option<f32>,
+    /// What the challenger scored, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenger: Option<Challenger>,
+    /// What the client is; there for samples of [`Kind::Label`], and only for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Label>,
     /// Verdict in the words of [`crate::checkpoint::Verdict::as_str`].
     pub verdict: String,
     /// Names of the features that speak most for the score.
@@ -59,6 +123,9 @@ pub enum SampleError {
     /// Written by another version.
     #[error("sample version {0} is not understood, this is version {VERSION}")]
     Version(u32),
+    /// A label where none belongs, or none where one does.
+    #[error("a sample carries a label when its kind is \"label\", and only then")]
+    Label,
     /// Features of another schema.
     #[error("the sample's schema is {found}, this is {}", schema_hash())]
     Schema {
@@ -70,15 +137,26 @@ pub enum SampleError {
     Features(usize),
 }
 
+/// What every version of a sample has.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
 impl Sample {
     /// Reads one line.
     pub fn parse(line: &[u8]) -> Result<Sample, SampleError> {
         if line.len() > MAX_LINE {
             return Err(SampleError::TooLong(line.len()));
         }
+        // The version first: what follows may look otherwise in another one.
+        let Versioned { version } = serde_json::from_slice(line)?;
+        if version != VERSION {
+            return Err(SampleError::Version(version));
+        }
         let sample: Sample = serde_json::from_slice(line)?;
-        if sample.version != VERSION {
-            return Err(SampleError::Version(sample.version));
+        if sample.label.is_some() != (sample.kind == Kind::Label) {
+            return Err(SampleError::Label);
         }
         if sample.schema != schema_hash() {
             return Err(SampleError::Schema { found: sample.schema });
@@ -126,12 +204,15 @@ mod tests {
     fn sample(target: &str, score: f32) -> Sample {
         Sample {
             version: VERSION,
+            kind: Kind::Flagged,
             id: "00112233aabbccdd".into(),
             at: 1_455_944_445,
             zone: "clients".into(),
             client: "192.0.2.7".into(),
             requests: 12,
-            score,
+            score: Some(score),
+            challenger: None,
+            label: None,
             verdict: "REJECTED_DRY_RUN".into(),
             reasons: reason_names([1, 4, 255]).map(str::to_owned).collect(),
             schema: schema_hash().into(),
@@ -140,6 +221,48 @@ mod tests {
             method: "GET".into(),
             target: target.into(),
         }
+    }
+
+    const TRAPPED: Label = Label {
+        label: Class::Crawler,
+        origin: Origin::Trap,
+    };
+
+    #[test]
+    fn a_line_of_the_first_version_is_refused_by_its_version() {
+        let line = br#"{"version":1,"id":"00112233aabbccdd","at":1455944445}"#;
+        let error = Sample::parse(line).unwrap_err().to_string();
+        assert_eq!(error, "sample version 1 is not understood, this is version 2");
+    }
+
+    #[test]
+    fn what_is_not_there_takes_no_room() {
+        let text = |sample: &Sample| String::from_utf8(sample.to_line().unwrap()).unwrap();
+        let plain = text(&sample("/", 0.5));
+        assert!(
+            plain.starts_with(r#"{"version":2,"kind":"flagged","#) && !plain.contains("label"),
+            "{plain}"
+        );
+        let told = Sample {
+            kind: Kind::Label,
+            score: None,
+            label: Some(TRAPPED),
+            challenger: Some(Challenger {
+                model: "cd".repeat(32),
+                score: 0.25,
+            }),
+            ..sample("/", 0.5)
+        };
+        let line = text(&told);
+        assert!(
+            line.contains(r#""label":{"label":"crawler","origin":"trap"}"#),
+            "{line}"
+        );
+        assert!(
+            line.contains(r#""score":null,"challenger":{"model":"cdcd"#),
+            "{line}"
+        );
+        assert_eq!(Sample::parse(line.as_bytes()).unwrap(), told);
     }
 
     proptest! {
@@ -168,7 +291,9 @@ mod tests {
                 .to_string();
             assert!(error.contains(message), "{error}");
         }
-        check(|sample| sample.version = 2, "version 2 is not understood");
+        check(|sample| sample.version = 3, "version 3 is not understood");
+        check(|sample| sample.kind = Kind::Label, "only then");
+        check(|sample| sample.label = Some(TRAPPED), "only then");
         check(|sample| sample.schema = "beef".into(), "schema is beef");
         check(|sample| sample.features.truncate(3), "has 3 features");
         check(|sample| sample.target = "x".repeat(9000), "at most 8192");

@@ -1,6 +1,6 @@
 //! One request before one zone: accounted, scored when its evidence changed, judged.
 
-use sekisho_core::checkpoint::{self, Arrival, Policy, Standing, Trust, Verdict};
+use sekisho_core::checkpoint::{self, Arrival, Overrides, Policy, Standing, Trust};
 use sekisho_core::feature::Features;
 use sekisho_core::key::ClientKey;
 use sekisho_core::record::{NO_REASON, REASON_FALSE_CLAIM, Record};
@@ -26,6 +26,8 @@ pub struct Case<'a> {
     pub scorer: &'a Scorer,
     /// How clients are judged here.
     pub policy: Policy,
+    /// What the operator set of that.
+    pub limits: Overrides,
     /// The client's key, within the zone's prefixes.
     pub key: ClientKey<'a>,
     /// Its hash.
@@ -38,7 +40,7 @@ pub struct Case<'a> {
 pub struct Outcome {
     /// Where the client stands.
     pub standing: Standing,
-    /// The features that a flagged client was just scored by.
+    /// The features that the client was just scored by, or that show why its verdict turned.
     pub features: Option<Features>,
     /// Time of its request before this one, unix seconds; 0 when there was none.
     pub before: u32,
@@ -104,10 +106,9 @@ impl Case<'_> {
         } else {
             scored
         };
-        let flagged = matches!(standing.verdict, Verdict::Suspect | Verdict::Rejected);
         Some(Outcome {
             standing,
-            features: explained.filter(|_| flagged),
+            features: explained,
             before,
         })
     }

@@ -14,7 +14,7 @@ use crate::ffi::request::Request;
 use crate::guards::{Alarmed, REMEDY, Restraint};
 use crate::injected::{Fault, fault, now};
 use crate::reaction::{MAX_DELAYED, Reaction};
-use crate::samples;
+use crate::samples::{self, Facts};
 use crate::scorer::Scorer;
 use crate::turn::Turn;
 use crate::zone::{Counters, reference_id};
@@ -64,11 +64,11 @@ pub fn arrive(request: &Request<'_>) -> Action {
         return Action::GoOn;
     }
     let (main, location) = (request.main_conf(), request.location());
-    match (&main.scorer, location.checks()) {
+    match (main.models.champion(), location.checks()) {
         (None, _) | (_, []) => Action::GoOn,
         (Some(scorer), checks) => {
             let started = main.meter.start(nanoseconds);
-            let action = Judgement::new(request, main, location, scorer).of(checks);
+            let action = Judgement::new(request, main, location, &scorer).of(checks);
             note_cost(checks, started);
             action
         }
@@ -220,6 +220,7 @@ impl<'a> Judgement<'a> {
             zone,
             scorer: self.scorer,
             policy: self.policy(&limits),
+            limits,
             key,
             hash,
             at: self.at,
@@ -308,8 +309,8 @@ impl<'a> Judgement<'a> {
                 &Turn::new(&conclusion, &case, !enforced),
             );
         }
-        if let (Some(file), Some(features)) = (self.main.samples, outcome.features) {
-            samples::offer(&case, file, &conclusion, &features);
+        if let Some(features) = outcome.features {
+            samples::scored(self.main, &Facts::of(&case, &conclusion, &features));
         }
         self.tag(enforced, &conclusion);
         self.request.conclude(conclusion);

@@ -4,20 +4,25 @@
 //! Nothing here waits: a round takes microseconds when there is nothing to do.
 
 use crate::ffi::config::MainConf;
-use crate::ffi::process::notice;
+use crate::ffi::log::{self, Level};
+use crate::{models, samples};
 
 /// The worker starts. `at` is in unix seconds.
-pub fn start(_main: &MainConf, _at: u32) {}
+pub fn start(main: &MainConf, at: u32) {
+    models::start(main, at);
+}
 
 /// About a second has passed. True when [`step`] is wanted.
 pub fn tick(main: &MainConf, at: u32) -> bool {
     for list in &main.allow_lists {
-        list.refresh(&|text| notice(&text));
+        list.refresh(&|text| log::say(Level::Notice, &text));
     }
     let mut wanted = false;
     for zone in main.zones() {
         wanted |= zone.keeper.borrow_mut().tick(zone, at);
     }
+    models::tick(main, at);
+    samples::flush(main);
     wanted
 }
 
@@ -28,7 +33,9 @@ pub fn step(main: &MainConf, at: u32) -> bool {
 
 /// The worker ends after its last request.
 pub fn stop(main: &MainConf, at: u32) {
+    samples::finish(main);
     for zone in main.zones() {
         zone.keeper.borrow_mut().stop(zone, at);
     }
+    models::stop(main);
 }

@@ -1,8 +1,9 @@
 //! Sekisho's checkpoint inside nginx.
 //!
 //! [`handler`] says what happens to a request, [`zone`] what lies in shared memory, [`lock`] how workers share
-//! it, [`conf`] what directives mean and how they fail, [`variables`], [`samples`] and [`api`] what is told to
-//! the outside, [`measures`] how it is counted. None of them contains unsafe code: everything that touches nginx's memory is in [`ffi`], behind safe
+//! it, [`conf`] and [`files`] what directives mean and how they fail, [`variables`], [`samples`] and [`api`] what is
+//! told to the outside, [`measures`] how it is counted, [`models`] which model is in force, [`workers`] who runs
+//! which. None of them contains unsafe code: everything that touches nginx's memory is in [`ffi`], behind safe
 //! types, and every callback that nginx makes runs inside `ffi::guard`.
 #![deny(unsafe_code)]
 
@@ -21,6 +22,8 @@ mod conf;
 #[allow(unsafe_code)]
 mod ffi;
 #[forbid(unsafe_code)]
+mod files;
+#[forbid(unsafe_code)]
 mod guards;
 #[forbid(unsafe_code)]
 mod handler;
@@ -35,7 +38,11 @@ mod lock;
 #[forbid(unsafe_code)]
 mod measures;
 #[forbid(unsafe_code)]
+mod models;
+#[forbid(unsafe_code)]
 mod reaction;
+#[forbid(unsafe_code)]
+mod sample_buffer;
 #[forbid(unsafe_code)]
 mod samples;
 #[forbid(unsafe_code)]
@@ -48,5 +55,9 @@ mod steps;
 mod turn;
 #[forbid(unsafe_code)]
 mod variables;
+#[forbid(unsafe_code)]
+mod watch;
+#[forbid(unsafe_code)]
+mod workers;
 #[forbid(unsafe_code)]
 mod zone;

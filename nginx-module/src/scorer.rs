@@ -1,7 +1,8 @@
-//! The model in force: read from a file or from this library, checked before any worker exists.
+//! A model: read from a file or from this library, and checked before anything is scored.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use sekisho_core::feature::{COUNT, Features};
@@ -26,12 +27,15 @@ pub enum ScorerError {
     /// The file cannot be read.
     #[error("the model file cannot be read: {0}")]
     Read(#[from] io::Error),
+    /// A pipe or a device, which could keep us waiting.
+    #[error("it is no regular file")]
+    Kind,
     /// The file was refused.
     #[error(transparent)]
     Model(#[from] ModelError),
 }
 
-/// A checked model. Scoring needs no state of its own, so all workers share it after the fork.
+/// A checked model. Scoring needs no state of its own, so all workers share the one they began with.
 pub struct Scorer {
     model: Model,
 }
@@ -72,8 +76,16 @@ impl Scorer {
 /// Loads the model of a file. Reads one byte more than a model may have, never more.
 pub fn load_file(path: &Path) -> Result<Scorer, ScorerError> {
     let mut bytes = Vec::new();
-    File::open(path)?
-        .take(Limits::DEFAULT.max_bytes as u64 + 1)
+    // Without this, the open of a pipe waits for somebody to write.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)?;
+    let kind = file.metadata()?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(ScorerError::Kind);
+    }
+    file.take(Limits::DEFAULT.max_bytes as u64 + 1)
         .read_to_end(&mut bytes)?;
     Scorer::load(&bytes)
 }

@@ -9,8 +9,8 @@ use sekisho_core::sample::reason_names;
 use crate::ffi::request::Request;
 use crate::handler::Conclusion;
 
-/// Longest value: three feature names, or all counters of a zone.
-const VALUE_BYTES: usize = 512;
+/// Longest value: three feature names; in a test build all counters, or all workers.
+const VALUE_BYTES: usize = if cfg!(feature = "test-clock") { 2048 } else { 512 };
 
 /// The variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +29,14 @@ pub enum Variable {
     /// `$sekisho_counters`: numbers of the zone, for tests.
     #[cfg(feature = "test-clock")]
     Counters,
+    /// `$sekisho_workers`: who runs which model, for tests.
+    #[cfg(feature = "test-clock")]
+    Workers,
 }
 
 impl Variable {
     /// All of them.
-    pub const ALL: [Variable; if cfg!(feature = "test-clock") { 6 } else { 5 }] = [
+    pub const ALL: [Variable; if cfg!(feature = "test-clock") { 7 } else { 5 }] = [
         Variable::Status,
         Variable::Score,
         Variable::Reason,
@@ -41,6 +44,8 @@ impl Variable {
         Variable::Zone,
         #[cfg(feature = "test-clock")]
         Variable::Counters,
+        #[cfg(feature = "test-clock")]
+        Variable::Workers,
     ];
 
     /// Its name, without `$`.
@@ -53,6 +58,8 @@ impl Variable {
             Variable::Zone => c"sekisho_zone",
             #[cfg(feature = "test-clock")]
             Variable::Counters => c"sekisho_counters",
+            #[cfg(feature = "test-clock")]
+            Variable::Workers => c"sekisho_workers",
         }
     }
 
@@ -64,8 +71,10 @@ impl Variable {
     /// Its value for a request; `None` when there is none to tell.
     pub fn value(self, request: &Request<'_>) -> Option<Text> {
         #[cfg(feature = "test-clock")]
-        if self == Variable::Counters {
-            return counters(request);
+        match self {
+            Variable::Counters => return counters(request),
+            Variable::Workers => return Some(workers(request)),
+            _ => {}
         }
         self.of(request.conclusion()?)
     }
@@ -83,7 +92,7 @@ impl Variable {
             Variable::Id => write!(text, "{:016x}", conclusion.id),
             Variable::Zone => text.write_str(conclusion.zone()?),
             #[cfg(feature = "test-clock")]
-            Variable::Counters => Ok(()),
+            Variable::Counters | Variable::Workers => Ok(()),
         };
         Some(text)
     }
@@ -102,10 +111,25 @@ pub fn write_reasons(text: &mut impl Write, reasons: [u8; 3]) -> std::fmt::Resul
 fn counters(request: &Request<'_>) -> Option<Text> {
     let zone = request.location().checks().first()?.zone()?.zone()?;
     let mut text = Text::default();
-    for (name, value) in zone.counters().all() {
+    let totals = request.main_conf().board().map(|board| board.totals.all());
+    for (name, value) in zone
+        .counters()
+        .all()
+        .into_iter()
+        .chain(totals.into_iter().flatten())
+    {
         let _ = write!(text, "{name}={value} ");
     }
     Some(text)
+}
+
+#[cfg(feature = "test-clock")]
+fn workers(request: &Request<'_>) -> Text {
+    let mut text = Text::default();
+    for worker in request.main_conf().workers() {
+        let _ = writeln!(text, "{worker:?}");
+    }
+    text
 }
 
 /// A value on the stack; what does not fit is cut.

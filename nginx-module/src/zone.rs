@@ -83,10 +83,6 @@ pub struct Counters {
     pub stolen_locks: AtomicU64,
     /// Panics that the guard caught.
     pub panics: AtomicU64,
-    /// Samples written.
-    pub samples_written: AtomicU64,
-    /// Samples lost: the file took less than all of them.
-    pub samples_dropped: AtomicU64,
     /// Times the zone was saved to its state file.
     pub state_saves: AtomicU64,
     /// Times saving failed.
@@ -120,7 +116,7 @@ impl Counters {
     }
 
     /// Names and values of what only grows, in the order of the struct.
-    pub fn all(&self) -> [(&'static str, u64); 20] {
+    pub fn all(&self) -> [(&'static str, u64); 18] {
         [
             ("requests", &self.requests),
             ("scores", &self.scores),
@@ -137,8 +133,6 @@ impl Counters {
             ("lock_failures", &self.lock_failures),
             ("stolen_locks", &self.stolen_locks),
             ("panics", &self.panics),
-            ("samples_written", &self.samples_written),
-            ("samples_dropped", &self.samples_dropped),
             ("state_saves", &self.state_saves),
             ("state_failures", &self.state_failures),
             ("restored_records", &self.restored_records),

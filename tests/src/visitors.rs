@@ -43,6 +43,15 @@ pub fn counters(nginx: &Nginx) -> BTreeMap<String, u64> {
         .collect()
 }
 
+/// The location that shows the board of workers in a test build.
+pub const WORKERS: &str = "location = /workers { access_log off; return 200 $sekisho_workers; }";
+
+/// The board's rows, from [`WORKERS`].
+pub fn workers(nginx: &Nginx) -> Vec<String> {
+    let text = String::from_utf8(nginx.get("/workers", &[]).body).expect("words");
+    text.lines().map(str::to_owned).collect()
+}
+
 /// Someone at an address, `second` seconds after the start.
 pub fn visit(nginx: &Nginx, client: &str, second: u32, target: &str, headers: &[(&str, &str)]) -> Response {
     let time = (START + second).to_string();

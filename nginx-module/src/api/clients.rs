@@ -226,8 +226,8 @@ pub fn one(call: &Call<'_>, zone: &str, client: &str) -> Result<Answer, Fault> {
     };
     let now = call.now();
     let values: Features = record.features();
-    let scorer = call.main_conf().scorer.as_ref();
-    let reasons = scorer.map(|scorer| scorer.contributions(&values));
+    let scorer = call.main_conf().models.champion();
+    let reasons = scorer.as_ref().map(|scorer| scorer.contributions(&values));
     let reasons = reasons
         .iter()
         .flatten()

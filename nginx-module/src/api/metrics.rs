@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Answer;
 use super::exposition::{KIND, Page};
 use super::scan::{Occupancy, occupancy};
-use super::status::{Worker, numbers, workers};
+use super::status::{Worker, numbers, totals, workers};
 use crate::ffi::api::{Call, NGINX_VERSION, NamedZone};
 use crate::measures::{COST_BOUNDS, Costs, SCORE_BOUNDS};
 
@@ -59,14 +59,14 @@ const COUNTERS: [(&str, &str, &str); 13] = [
         "Faults of the module that its guard caught.",
     ),
     (
-        "samples_written",
-        "sekisho_samples_written_total",
-        "Samples written.",
+        "state_saves",
+        "sekisho_state_saves_total",
+        "Times the zone was saved to its state file.",
     ),
     (
-        "samples_dropped",
-        "sekisho_samples_dropped_total",
-        "Samples lost.",
+        "state_failures",
+        "sekisho_state_failures_total",
+        "Times saving the zone failed.",
     ),
     (
         "breaker_trips",
@@ -80,21 +80,77 @@ const COUNTERS: [(&str, &str, &str); 13] = [
     ),
 ];
 
+/// What belongs to no zone, in the same form.
+const TOTALS: [(&str, &str, &str); 10] = [
+    (
+        "samples_written",
+        "sekisho_samples_written_total",
+        "Samples written.",
+    ),
+    (
+        "samples_dropped",
+        "sekisho_samples_dropped_total",
+        "Samples lost: the buffer of a worker was full.",
+    ),
+    (
+        "sample_bytes",
+        "sekisho_sample_bytes_total",
+        "Bytes of samples written.",
+    ),
+    (
+        "sample_failures",
+        "sekisho_sample_failures_total",
+        "Times the sample file took less than all.",
+    ),
+    (
+        "model_swaps",
+        "sekisho_model_swaps_total",
+        "Models that took over in a worker.",
+    ),
+    (
+        "models_refused",
+        "sekisho_models_refused_total",
+        "Changed model files that a worker refused.",
+    ),
+    (
+        "panics",
+        "sekisho_housekeeping_panics_total",
+        "Faults of the module beside requests that its guard caught.",
+    ),
+    (
+        "challenger_scores",
+        "sekisho_challenger_scores_total",
+        "Times the challenger was asked.",
+    ),
+    (
+        "challenger_alone",
+        "sekisho_challenger_alone_total",
+        "Scores that the challenger would reject and the champion does not.",
+    ),
+    (
+        "champion_alone",
+        "sekisho_champion_alone_total",
+        "Scores that the champion rejects and the challenger would not.",
+    ),
+];
+
 struct Zone<'a> {
     name: &'a str,
     bytes: u64,
     clients: Occupancy,
     numbers: BTreeMap<&'static str, u64>,
+    open: bool,
     zone: crate::ffi::shm::Zone<'a>,
 }
 
 impl<'a> Zone<'a> {
-    fn read(zone: &NamedZone<'a>) -> Zone<'a> {
+    fn read(zone: &NamedZone<'a>, now: u32) -> Zone<'a> {
         Zone {
             name: &zone.data.name,
             bytes: zone.bytes,
             clients: occupancy(zone.zone),
             numbers: numbers(zone.zone),
+            open: zone.zone.header().guards.is_open(now),
             zone: zone.zone,
         }
     }
@@ -106,10 +162,19 @@ impl<'a> Zone<'a> {
 
 /// The answer.
 pub fn answer(call: &Call<'_>) -> Answer {
-    let zones: Vec<Zone<'_>> = call.zones().iter().map(Zone::read).collect();
+    let zones: Vec<Zone<'_>> = call
+        .zones()
+        .iter()
+        .map(|zone| Zone::read(zone, call.now()))
+        .collect();
     let mut page = Page::default();
     about(&mut page, &workers(call));
     counters(&mut page, &zones);
+    let totals = totals(call);
+    for (counter, family, help) in TOTALS {
+        page.family(family, "counter", help);
+        page.sample(&[], totals.get(counter).copied().unwrap_or(0));
+    }
     gauges(&mut page, &zones);
     histograms(&mut page, &zones);
     Answer::text(KIND, page.finish())
@@ -166,7 +231,12 @@ fn counters(page: &mut Page, zones: &[Zone<'_>]) {
 
 fn gauges(page: &mut Page, zones: &[Zone<'_>]) {
     type Read = fn(&Zone<'_>) -> u64;
-    let families: [(&str, &str, Read); 3] = [
+    let families: [(&str, &str, Read); 4] = [
+        (
+            "sekisho_breaker_open",
+            "1 while the breaker keeps enforcement off.",
+            |zone| u64::from(zone.open),
+        ),
         (
             "sekisho_zone_clients",
             "Clients that the zone holds, estimated for a large one.",

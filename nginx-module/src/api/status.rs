@@ -9,6 +9,7 @@ use super::Answer;
 use super::scan::{Occupancy, occupancy};
 use crate::ffi::api::{Call, NGINX_VERSION, NamedZone};
 use crate::ffi::shm::Zone;
+use crate::workers::WorkerStatus;
 
 #[derive(Serialize)]
 struct Status<'a> {
@@ -18,20 +19,38 @@ struct Status<'a> {
     configured_at: u32,
     uptime_seconds: u32,
     workers: Vec<Worker>,
+    totals: BTreeMap<&'static str, u64>,
     zones: Vec<ZoneStatus<'a>>,
 }
 
-/// What a worker runs.
+/// What a worker runs. Times are unix seconds.
 #[derive(Serialize)]
 pub struct Worker {
     /// Process id.
     pub pid: u32,
+    /// Number of the configuration it works by: one more with each reload.
+    pub generation: u32,
+    /// When it started.
+    pub started_at: u32,
     /// Digest of its model; `None` when it has none.
     pub model: Option<String>,
+    /// When it took its model.
+    pub loaded_at: u32,
     /// Digest of the model that only scores beside it.
     pub challenger: Option<String>,
-    /// When it took its model, unix seconds.
-    pub loaded_at: u32,
+    /// Models that took over from others, and that were refused.
+    pub swaps: u32,
+    /// Models that were refused.
+    pub refusals: u32,
+}
+
+#[derive(Serialize)]
+struct GuardStatus {
+    /// Until when the breaker keeps enforcement off.
+    open_until: Option<u32>,
+    clients_share: Option<u32>,
+    requests_share: Option<u32>,
+    proxy_share: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -42,17 +61,28 @@ struct ZoneStatus<'a> {
     since: u64,
     clients: Occupancy,
     counters: BTreeMap<&'static str, u64>,
+    guards: GuardStatus,
 }
 
-/// The workers, as far as this one knows.
+/// All workers of this nginx, those of a configuration that is being left too.
 pub fn workers(call: &Call<'_>) -> Vec<Worker> {
-    let main = call.main_conf();
-    vec![Worker {
-        pid: std::process::id(),
-        model: main.scorer.as_ref().map(|scorer| scorer.digest().to_owned()),
-        challenger: None,
-        loaded_at: main.configured_at,
-    }]
+    let of = |worker: WorkerStatus| Worker {
+        pid: worker.pid,
+        generation: worker.generation,
+        started_at: worker.started_at,
+        model: worker.champion.map(|digest| digest.to_string()),
+        loaded_at: worker.champion_at,
+        challenger: worker.challenger.map(|digest| digest.to_string()),
+        swaps: worker.swaps,
+        refusals: worker.refusals,
+    };
+    call.main_conf().workers().map(of).collect()
+}
+
+/// What all workers count that belongs to no zone.
+pub fn totals(call: &Call<'_>) -> BTreeMap<&'static str, u64> {
+    let board = call.main_conf().board();
+    board.into_iter().flat_map(|board| board.totals.all()).collect()
 }
 
 /// All that a zone counts.
@@ -63,7 +93,9 @@ pub fn numbers(zone: Zone<'_>) -> BTreeMap<&'static str, u64> {
     zone.counters().all().into_iter().chain(guards).collect()
 }
 
-fn of_zone<'a>(zone: &NamedZone<'a>) -> ZoneStatus<'a> {
+fn of_zone<'a>(zone: &NamedZone<'a>, now: u32) -> ZoneStatus<'a> {
+    let guards = &zone.zone.header().guards;
+    let (clients_share, requests_share) = guards.shares();
     let counters = zone.zone.counters();
     ZoneStatus {
         name: &zone.data.name,
@@ -72,6 +104,12 @@ fn of_zone<'a>(zone: &NamedZone<'a>) -> ZoneStatus<'a> {
         since: counters.since.load(Relaxed),
         clients: occupancy(zone.zone),
         counters: numbers(zone.zone),
+        guards: GuardStatus {
+            open_until: guards.is_open(now).then(|| guards.open_until()),
+            clients_share,
+            requests_share,
+            proxy_share: guards.proxy_share(),
+        },
     }
 }
 
@@ -79,7 +117,7 @@ fn of_zone<'a>(zone: &NamedZone<'a>) -> ZoneStatus<'a> {
 pub fn answer(call: &Call<'_>) -> Answer {
     let zones = call.zones();
     let now = call.now();
-    let zones: Vec<ZoneStatus<'_>> = zones.iter().map(of_zone).collect();
+    let zones: Vec<ZoneStatus<'_>> = zones.iter().map(|zone| of_zone(zone, now)).collect();
     let configured_at = call.main_conf().configured_at;
     // A zone outlives reloads, so the oldest has seen most of this nginx's life.
     let began = zones.iter().map(|zone| zone.since).min();
@@ -93,6 +131,7 @@ pub fn answer(call: &Call<'_>) -> Answer {
         configured_at,
         uptime_seconds: now.saturating_sub(began),
         workers: workers(call),
+        totals: totals(call),
         zones,
     })
 }

@@ -11,6 +11,7 @@ use nginx_sys::{
 };
 
 use super::directives::{Directive, NGX_CONF_ERROR, Place};
+use super::files::ModelFiles;
 use super::guard::guard;
 use super::pool;
 use super::shm::ZoneData;
@@ -19,8 +20,9 @@ use crate::bots::Bots;
 use crate::conf::Overrides;
 use crate::guards::Guards;
 use crate::measures::Meter;
+use crate::models::Models;
 use crate::reaction::Reaction;
-use crate::scorer::Scorer;
+use crate::samples::SampleLog;
 
 /// "Not said", as nginx's slots have it.
 const UNSET: isize = -1;
@@ -29,16 +31,18 @@ const DEFAULT_STATUS: isize = 429;
 /// `http` level.
 #[derive(Default)]
 pub struct MainConf {
-    /// The model in force; `None` when no location checks anything, or the process only sends a signal.
-    pub scorer: Option<Scorer>,
+    /// The models that this process runs.
+    pub models: Models,
     /// When this configuration was read, unix seconds.
     pub configured_at: u32,
     /// Times some of this worker's decisions.
     pub meter: Meter,
     /// `sekisho_model`.
-    pub(super) model: Option<(String, Place)>,
+    pub(super) model_files: Option<ModelFiles>,
     /// `sekisho_samples`.
-    pub samples: Option<SampleFile>,
+    pub samples: Option<SampleLog>,
+    /// The board of workers.
+    pub(super) posted: Option<NonNull<ngx_shm_zone_t>>,
     /// Where `sekisho zone=` was written.
     pub(super) uses: Vec<Use>,
     /// All of `sekisho_allow`, whose files may change.
@@ -249,11 +253,10 @@ impl LocationConf {
 }
 
 /// A file that nginx opens, and opens again on USR1.
-#[derive(Clone, Copy)]
 pub struct SampleFile(pub(super) NonNull<ngx_open_file_t>);
 
 impl SampleFile {
-    /// Appends in one write. What did not fit is not tried again.
+    /// Appends in one write, and says how much was taken.
     pub fn append(&self, line: &[u8]) -> io::Result<usize> {
         // SAFETY: nginx keeps the file in the cycle's list; USR1 changes the descriptor, so it is read anew.
         let fd = unsafe { self.0.as_ref().fd };

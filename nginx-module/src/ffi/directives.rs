@@ -3,17 +3,17 @@
 use std::ffi::{OsStr, c_char, c_void};
 use std::fmt::Display;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::ptr::{NonNull, null_mut};
 
 use nginx_sys::{
-    NGX_LOG_EMERG, NGX_PROCESS_SIGNALLER, ngx_command_t, ngx_conf_full_name, ngx_conf_log_error,
-    ngx_conf_open_file, ngx_conf_t, ngx_http_compile_complex_value, ngx_http_compile_complex_value_t,
-    ngx_http_complex_value_t, ngx_int_t, ngx_process, ngx_shared_memory_add, ngx_shm_zone_t, ngx_str_t,
-    ngx_uint_t,
+    NGX_LOG_EMERG, NGX_PROCESS_SIGNALLER, ngx_command_t, ngx_conf_full_name, ngx_conf_log_error, ngx_conf_t,
+    ngx_http_compile_complex_value, ngx_http_compile_complex_value_t, ngx_http_complex_value_t, ngx_int_t,
+    ngx_process, ngx_shared_memory_add, ngx_shm_zone_t, ngx_str_t, ngx_uint_t,
 };
 
-use super::config::{Check, LocationConf, MainConf, SampleFile, Setting, Use, ZoneRef};
+use super::config::{Check, LocationConf, MainConf, Setting, Use, ZoneRef};
+use super::files;
 use super::guard::guard;
 use super::key::Key;
 use super::module::ngx_http_sekisho_module;
@@ -292,42 +292,7 @@ pub unsafe extern "C" fn sekisho(
     })
 }
 
-/// `sekisho_model FILE;`
-pub unsafe extern "C" fn sekisho_model(
-    cf: *mut ngx_conf_t,
-    _: *mut ngx_command_t,
-    conf: *mut c_void,
-) -> *mut c_char {
-    read(cf, conf, |directive, main: &mut MainConf| {
-        if main.model.is_some() {
-            return Err(Refusal::Duplicate);
-        }
-        let path = directive.arguments().first().ok_or(Refusal::Duplicate)?;
-        main.model = Some((directive.path(path)?.to_string(), directive.place()));
-        Ok(())
-    })
-}
-
-/// `sekisho_samples FILE;`
-pub unsafe extern "C" fn sekisho_samples(
-    cf: *mut ngx_conf_t,
-    _: *mut ngx_command_t,
-    conf: *mut c_void,
-) -> *mut c_char {
-    read(cf, conf, |directive, main: &mut MainConf| {
-        if main.samples.is_some() {
-            return Err(Refusal::Duplicate);
-        }
-        let path = directive.arguments().first().ok_or(Refusal::Duplicate)?;
-        let mut path = *path;
-        // SAFETY: nginx copies the name into the cycle's pool and opens the file, to append, with the rest.
-        let file = unsafe { ngx_conf_open_file(directive.cf.as_ref().cycle, &mut path) };
-        main.samples = Some(SampleFile(NonNull::new(file).ok_or(Refusal::Said)?));
-        Ok(())
-    })
-}
-
-/// After the whole `http` block: zones that do not exist, the model, what contradicts the model.
+/// After the whole `http` block: zones that do not exist, the models, what contradicts them.
 pub(super) fn complete(main: &mut MainConf) -> Result<(), String> {
     for Use { check, place, after } in &main.uses {
         let name = check.zone.name();
@@ -350,17 +315,7 @@ pub(super) fn complete(main: &mut MainConf) -> Result<(), String> {
     if !main.bots_said {
         main.bots = Some(Bots::bundled());
     }
-    let scorer = match &main.model {
-        Some((path, place)) => crate::scorer::load_file(Path::new(path))
-            .map_err(|error| format!("sekisho_model \"{path}\": {error} {place}"))?,
-        None => crate::scorer::load_default().map_err(|error| format!("{error} {first}"))?,
-    };
-    for Use { check, place, .. } in &main.uses {
-        let checked = conf::check_limits(&check.limits, Some(scorer.thresholds()));
-        checked.map_err(|error| format!("{error} of the model {place}"))?;
-    }
-    main.scorer = Some(scorer);
-    Ok(())
+    files::load_models(main, &first)
 }
 
 const _: () = assert!(nginx_sys::NGX_OK as ngx_int_t == 0);

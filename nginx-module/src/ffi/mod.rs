@@ -5,12 +5,15 @@
 //! Each callback that nginx makes runs inside [`guard`].
 
 pub mod api;
+pub mod background;
+mod board;
 pub mod clock;
 pub mod config;
 mod context;
 pub mod directives;
 pub mod entries;
 mod exceptions;
+mod files;
 mod guard;
 mod key;
 pub mod log;

@@ -19,7 +19,7 @@ use nginx_sys::{
 use super::config::{LocationConf, MainConf, create_location, create_main, merge_location};
 use super::guard::{guard, install_hook};
 use super::log::{self, Level};
-use super::{api, directives, exceptions, process, request};
+use super::{api, board, directives, exceptions, files, process, request};
 use crate::guards::Guards;
 use crate::variables::Variable;
 
@@ -121,14 +121,14 @@ static mut COMMANDS: [ngx_command_t; 17] = [
     },
     command(
         c"sekisho_model",
-        HTTP_LEVEL | NGX_CONF_TAKE1 as ngx_uint_t,
-        directives::sekisho_model,
+        HTTP_LEVEL | NGX_CONF_1MORE as ngx_uint_t,
+        files::sekisho_model,
         NGX_HTTP_MAIN_CONF_OFFSET,
     ),
     command(
         c"sekisho_samples",
-        HTTP_LEVEL | NGX_CONF_TAKE1 as ngx_uint_t,
-        directives::sekisho_samples,
+        HTTP_LEVEL | NGX_CONF_1MORE as ngx_uint_t,
+        files::sekisho_samples,
         NGX_HTTP_MAIN_CONF_OFFSET,
     ),
     command(
@@ -295,6 +295,8 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
             return Ok(());
         }
         directives::complete(main)?;
+        // SAFETY: `cf` is the configuration being read.
+        unsafe { board::declare(cf, main) }?;
         // SAFETY: as for `main_conf`; nginx's own core module always has a configuration.
         let core = unsafe {
             let ctx = &*cf.as_ref().ctx.cast::<ngx_http_conf_ctx_t>();

@@ -1,14 +1,12 @@
 //! A worker's life: started after the fork, awake once a second, ended.
 
-use std::io;
 use std::mem::MaybeUninit;
-use std::ptr::{addr_of_mut, null_mut};
-use std::thread::{self, JoinHandle};
+use std::ptr::addr_of_mut;
 
 use nginx_sys::{
-    NGX_LOG_NOTICE, NGX_OK, NGX_PROCESS_SINGLE, NGX_PROCESS_WORKER, ngx_add_timer, ngx_connection_t,
-    ngx_cycle, ngx_cycle_t, ngx_event_t, ngx_exiting, ngx_http_conf_ctx_t, ngx_http_module, ngx_int_t,
-    ngx_log_t, ngx_process, ngx_quit, ngx_terminate, ngx_time,
+    NGX_OK, NGX_PROCESS_SINGLE, NGX_PROCESS_WORKER, ngx_add_timer, ngx_connection_t, ngx_cycle, ngx_cycle_t,
+    ngx_event_t, ngx_exiting, ngx_http_conf_ctx_t, ngx_http_module, ngx_int_t, ngx_log_t, ngx_process,
+    ngx_quit, ngx_terminate, ngx_time,
 };
 
 use super::config::MainConf;
@@ -16,6 +14,7 @@ use super::guard::guard;
 use super::log::{self, Level};
 use super::module::ngx_http_sekisho_module;
 use crate::housekeeping;
+use crate::workers::Totals;
 
 /// Between two rounds of housekeeping, in milliseconds.
 const TICK: usize = 1000;
@@ -58,12 +57,21 @@ fn in_process(cycle: *mut ngx_cycle_t, body: impl FnOnce(&MainConf, u32)) {
         let text = format_args!("sekisho gave up on its housekeeping: {message}");
         // SAFETY: as above.
         unsafe { log::write(log, Level::Critical as usize, &text) }
+        if let Some(board) = main_conf(cycle).and_then(MainConf::board) {
+            Totals::add(&board.totals.panics, 1);
+        }
     };
     guard((), report, || {
         if let Some(main) = main_conf(cycle).filter(|_| serves_requests()) {
             body(main, u32::try_from(ngx_time()).unwrap_or(0));
         }
     });
+}
+
+/// Runs `body` when this process serves requests, with the configuration in force and the time.
+pub(super) fn in_worker(body: impl FnOnce(&MainConf, u32)) {
+    // SAFETY: nginx sets ngx_cycle before any process starts and keeps it until the process ends.
+    in_process(unsafe { ngx_cycle }, body);
 }
 
 /// After the fork, before the first request.
@@ -125,32 +133,7 @@ pub fn exiting() -> bool {
     unsafe { ngx_exiting != 0 || ngx_quit != 0 || ngx_terminate != 0 }
 }
 
-/// Runs `body` on a thread that gets none of the process's signals: they are the event loop's.
-pub fn spawn<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> io::Result<JoinHandle<T>> {
-    // SAFETY: a set of signals is plain memory; the calls fill it, and swap it with this thread's mask, which a new
-    // thread inherits.
-    let before = unsafe {
-        let (mut all, mut before) = (
-            MaybeUninit::<libc::sigset_t>::uninit(),
-            MaybeUninit::<libc::sigset_t>::zeroed(),
-        );
-        libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-        before
-    };
-    let thread = thread::Builder::new().name("sekisho".to_owned()).spawn(body);
-    // SAFETY: puts back the mask from before.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), null_mut()) };
-    thread
-}
-
 /// A worker ends after its last request.
 pub unsafe extern "C" fn exit_process(cycle: *mut ngx_cycle_t) {
     in_process(cycle, housekeeping::stop);
-}
-
-/// Writes to the error log of this process at `notice`. For what is not about a request.
-pub fn notice(message: &dyn std::fmt::Display) {
-    // SAFETY: as in `on_tick`; the cycle's log lives as long.
-    unsafe { log::write((*ngx_cycle).log, NGX_LOG_NOTICE as usize, message) };
 }

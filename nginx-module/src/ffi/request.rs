@@ -23,6 +23,7 @@ use super::{context, pool, reaction};
 use crate::bots::Octets;
 use crate::handler::{self, Action, Conclusion};
 use crate::variables::Variable;
+use crate::workers::Totals;
 use crate::zone::Counters;
 
 /// The request header that tells the upstream.
@@ -231,6 +232,8 @@ impl<'a> Request<'a> {
             .and_then(ZoneData::zone)
         {
             Counters::add(&zone.counters().panics);
+        } else if let Some(board) = self.main_conf().board() {
+            Totals::add(&board.totals.panics, 1);
         }
         self.log(
             Level::Critical as usize,

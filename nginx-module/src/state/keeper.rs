@@ -3,13 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::save::{self, Draft};
 use super::{Saved, expected, identity_of, incarnation_of, open, present};
+use crate::ffi::background::Task;
 use crate::ffi::log::{Level, say};
-use crate::ffi::process::{exiting, spawn};
+use crate::ffi::process::exiting;
 use crate::ffi::shm::{Zone, ZoneData, is_gone, own_pid};
 use crate::lease;
 use crate::zone::Counters;
@@ -41,8 +41,8 @@ enum Stage {
     #[default]
     Idle,
     Copying(Draft),
-    Flushing(JoinHandle<io::Result<()>>),
-    Opening(PathBuf, JoinHandle<Option<Saved>>),
+    Flushing(Task<io::Result<()>>),
+    Opening(PathBuf, Task<Option<Saved>>),
     Merging(PathBuf, Saved),
 }
 
@@ -142,7 +142,7 @@ impl Keeper {
                 Stage::Copying(_) => {
                     self.step(kept.data, 0);
                 }
-                Stage::Flushing(thread) if thread.is_finished() => self.look_after_threads(kept),
+                Stage::Flushing(thread) if thread.ended() => self.look_after_threads(kept),
                 Stage::Flushing(_) | Stage::Opening(..) | Stage::Merging(..) => std::thread::sleep(GLANCE),
             }
             if Instant::now() > deadline && !matches!(self.stage, Stage::Idle) {
@@ -165,7 +165,7 @@ impl Keeper {
     /// The disk is waited for by a thread of its own, which touches nothing of the zone.
     fn flush(&mut self, kept: &Kept<'_>) {
         if let Stage::Copying(draft) = std::mem::take(&mut self.stage) {
-            match spawn(move || draft.finish()) {
+            match Task::begin(move || draft.finish()) {
                 Ok(thread) => self.stage = Stage::Flushing(thread),
                 Err(error) => kept.failed(&error),
             }
@@ -174,15 +174,15 @@ impl Keeper {
 
     fn look_after_threads(&mut self, kept: &Kept<'_>) {
         match std::mem::take(&mut self.stage) {
-            Stage::Flushing(thread) if thread.is_finished() => {
-                let outcome = thread.join();
+            Stage::Flushing(thread) if thread.ended() => {
+                let outcome = thread.finish();
                 self.done(
                     kept,
-                    outcome.unwrap_or_else(|_| Err(io::Error::other("the thread that saves panicked"))),
+                    outcome.unwrap_or_else(|message| Err(io::Error::other(message))),
                 );
             }
-            Stage::Opening(path, thread) if thread.is_finished() => {
-                let saved = thread.join().ok().flatten();
+            Stage::Opening(path, thread) if thread.ended() => {
+                let saved = thread.finish().ok().flatten();
                 // Under another seed nobody would ever find the records.
                 match saved.filter(|saved| saved.seed() == kept.zone.header().seed()) {
                     Some(saved) => self.stage = Stage::Merging(path, saved),
@@ -198,7 +198,7 @@ impl Keeper {
     fn look_for_others(&mut self, kept: &Kept<'_>) {
         let Some(path) = kept.left() else { return };
         let (head, from) = (expected(&kept.data.shown_key()), path.clone());
-        if let Ok(thread) = spawn(move || open(&from, &head).ok()) {
+        if let Ok(thread) = Task::begin(move || open(&from, &head).ok()) {
             self.stage = Stage::Opening(path, thread);
         }
     }

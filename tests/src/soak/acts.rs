@@ -348,7 +348,7 @@ impl Act<'_> {
         if number("panics=") != Some(0) {
             self.report.failures.push(format!("panics, in {counters}"));
         }
-        if number("samples_dropped=").is_none_or(|dropped| dropped == 0) {
+        if number("sample_failures=").is_none_or(|failures| failures == 0) {
             self.report
                 .failures
                 .push(format!("the full disk took every sample: {counters}"));
