@@ -44,6 +44,8 @@ pub struct Outcome {
     pub features: Option<Features>,
     /// Time of its request before this one, unix seconds; 0 when there was none.
     pub before: u32,
+    /// Whether its claim to be somebody's bot was just proven.
+    pub proven: bool,
 }
 
 /// What [`Case::judge`] asks about the client's claim to be somebody's bot.
@@ -81,6 +83,7 @@ impl Case<'_> {
             requests,
             arrival,
         } = self.observe(&mut self.zone.lock(index)?, visit, rating);
+        let mut proven = false;
         let (mut standing, scored) = match arrival {
             Arrival::Settled(standing) => (standing, None),
             Arrival::Score(features) => {
@@ -92,6 +95,7 @@ impl Case<'_> {
                 let matters = score >= self.policy.suspect || requests == self.policy.min_requests;
                 let Asked { trust, judge } = if matters { claim() } else { Asked::UNKNOWN };
                 let settle = |record: &mut Record| {
+                    proven = trust == Trust::Verified && !record.is_verified();
                     checkpoint::trust(record, trust);
                     match judge {
                         true => checkpoint::settle(record, self.at, score, &self.policy),
@@ -110,6 +114,7 @@ impl Case<'_> {
             standing,
             features: explained,
             before,
+            proven,
         })
     }
 

@@ -2,7 +2,8 @@
 
 use sekisho_core::checkpoint::{self, DEFAULT_GROUP_REQUESTS, Overrides, Standing, Verdict};
 use sekisho_core::guard::{Alarm, Seen};
-use sekisho_core::key::{ClientKey, key_hash};
+use sekisho_core::key::key_hash;
+use sekisho_core::sample::{Class, Label, Origin};
 use sekisho_core::url::{Method, Visit};
 
 use crate::bots::{Claim, octets};
@@ -101,13 +102,18 @@ pub fn depart(request: &Request<'_>) {
         let Some(zone) = place.get().and_then(|data| data.zone()) else {
             continue;
         };
-        with_record(zone, *hash, |record| {
+        // A person vouches for nobody but the narrowest key.
+        let completed = completed.filter(|_| order == 0);
+        let before = with_record(zone, *hash, |record| {
             checkpoint::depart(record, status, bytes);
-            // A person vouches for nobody but the narrowest key.
-            if let Some(seconds) = completed.filter(|_| order == 0) {
-                checkpoint::complete(record, now(request), seconds);
-            }
+            let seconds = completed?;
+            let features = record.features();
+            checkpoint::complete(record, now(request), seconds);
+            Some(features)
         });
+        if let Some(features) = before.flatten() {
+            samples::completed(request, *place, *hash, conclusion, &features);
+        }
     }
 }
 
@@ -203,12 +209,7 @@ impl<'a> Judgement<'a> {
             ));
             return None;
         }
-        let key = match data.prefixes {
-            Some(prefixes) => ClientKey::from_octets(key)
-                .unwrap_or_else(|| ClientKey::from_text(key))
-                .within(prefixes),
-            None => ClientKey::Text(key),
-        };
+        let key = data.client_key(key);
         let hash = key_hash(zone.header().seed(), key.as_bytes());
         let mut limits = check.limits;
         if place > 0 {
@@ -311,6 +312,20 @@ impl<'a> Judgement<'a> {
         }
         if let Some(features) = outcome.features {
             samples::scored(self.main, &Facts::of(&case, &conclusion, &features));
+        }
+        let origin = match found {
+            Verdict::Trapped => standing.turned.then_some(Origin::Trap),
+            _ => outcome.proven.then_some(Origin::VerifiedBot),
+        };
+        if let Some(origin) = origin
+            && let Some(features) = outcome.features.or_else(|| case.features())
+        {
+            let label = Class::Crawler;
+            samples::labelled(
+                self.main,
+                &Facts::of(&case, &conclusion, &features),
+                Label { label, origin },
+            );
         }
         self.tag(enforced, &conclusion);
         self.request.conclude(conclusion);

@@ -13,14 +13,16 @@ use sekisho_core::checkpoint::{Overrides, Standing, Verdict};
 use sekisho_core::feature::{Features, schema_hash};
 use sekisho_core::key::{Prefixes, Seed, shown_address};
 use sekisho_core::sample::{
-    Challenger, Kind, Label, MAX_LINE, MAX_TARGET, Sample, SampleError, VERSION, reason_names,
+    Challenger, Class, Kind, Label, MAX_LINE, MAX_TARGET, Origin, Sample, SampleError, VERSION, reason_names,
 };
 
 use crate::case::Case;
-use crate::ffi::config::{MainConf, SampleFile};
+use crate::ffi::config::{MainConf, SampleFile, ZoneRef};
 use crate::ffi::log::{self, Level};
+use crate::ffi::request::Request;
 use crate::files::Share;
 use crate::handler::Conclusion;
+use crate::injected::now;
 use crate::sample_buffer::{Buffer, CAPACITY, Flushed, HALF};
 use crate::scorer::Scorer;
 use crate::workers::Totals;
@@ -223,6 +225,41 @@ pub fn labelled(main: &MainConf, facts: &Facts<'_>, label: Label) {
     if let Some(log) = &main.samples {
         log.add(main, line(facts, Kind::Label, Some(label), None));
     }
+}
+
+/// The client completed what only people complete; these are its features before that made them start anew.
+pub fn completed(
+    request: &Request<'_>,
+    place: ZoneRef,
+    hash: u64,
+    conclusion: &Conclusion,
+    features: &Features,
+) {
+    let main = request.main_conf();
+    let (Some(scorer), Some(data)) = (main.models.champion(), place.get()) else {
+        return;
+    };
+    let (Some(zone), Some(key)) = (data.zone(), request.key(data)) else {
+        return;
+    };
+    let key = data.client_key(key);
+    let facts = Facts {
+        seed: zone.header().seed(),
+        hash,
+        at: now(request),
+        zone: &data.name,
+        key: key.as_bytes(),
+        prefixes: data.prefixes,
+        verdict: conclusion.verdict,
+        standing: &conclusion.standing,
+        features,
+        scorer: &scorer,
+        limits: &Overrides::default(),
+        method: request.method(),
+        target: request.target(),
+    };
+    let (label, origin) = (Class::Human, Origin::Conversion);
+    labelled(main, &facts, Label { label, origin });
 }
 
 /// About a second has passed, or nginx is about to open the file anew.

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use sekisho_core::sample::{Class, Origin, Sample};
 use sekisho_tests::nameserver::NameServer;
 use sekisho_tests::nginx::{Module, Nginx, wait_for};
 use sekisho_tests::visitors::{CHECKED, checked, crawl, site, visit};
@@ -240,6 +241,43 @@ fn a_trap_bans_who_walks_into_it() {
             .error_log()
             .contains("sekisho: trapped client, at request 2, reasons \"trap\", for 86400 s")
     );
+}
+
+#[test]
+fn traps_completions_and_proofs_are_labels_for_training() {
+    let locations = "location = /hidden.html { sekisho_trap; try_files /page.html =404; }
+        location = /thanks { sekisho_human; try_files /page.html =404; }";
+    let more = format!("{ENFORCED} sekisho_samples %DIR%/samples contrast=0%;");
+    let nginx = site(Module::TestClock).start(&checked(&more, locations));
+    visit(&nginx, "192.0.2.1", 0, "/hidden.html", &[]);
+    visit(&nginx, "192.0.2.1", 1, "/hidden.html", &[]);
+    visit(&nginx, "192.0.2.2", 0, "/page.html", &[]);
+    visit(&nginx, "192.0.2.2", 1, "/thanks", &[]);
+    last(&nginx, "66.249.66.1", GOOGLE);
+    let samples = nginx.lines("samples", 3);
+    let told: Vec<_> = samples
+        .iter()
+        .map(|line| Sample::parse(line.as_bytes()).expect("a sample"))
+        .map(|sample| {
+            (
+                sample.client,
+                sample.requests,
+                sample.label.map(|label| (label.label, label.origin)),
+            )
+        })
+        .collect();
+    let expected = [
+        ("192.0.2.1", 1, (Class::Crawler, Origin::Trap)),
+        ("192.0.2.2", 2, (Class::Human, Origin::Conversion)),
+        ("66.249.66.1", 4, (Class::Crawler, Origin::VerifiedBot)),
+    ];
+    for (client, requests, label) in expected {
+        assert!(
+            told.contains(&(client.to_owned(), requests, Some(label))),
+            "{client}: {told:?}"
+        );
+    }
+    assert_eq!(told.len(), 3, "{told:?}");
 }
 
 #[test]

@@ -148,12 +148,15 @@ pub fn trap(record: &mut Record, at: u32, seconds: u32, policy: &Policy) -> Stan
     if record.immune_until(at).is_some() || record.is(flag::VERIFIED) {
         return stand(record, at, policy);
     }
+    let first = !record.is(flag::TRAPPED);
     if !record.is(flag::OPERATOR) {
         record.begin_ban(at, seconds, flag::TRAPPED);
         record.reasons = [REASON_TRAP, NO_REASON, NO_REASON];
     }
     Standing {
         verdict: Verdict::Trapped,
+        // News even of a client that was rejected before: this is no opinion of a model.
+        turned: first,
         ..stand(record, at, policy)
     }
 }

@@ -13,7 +13,7 @@ use nginx_sys::{
     NGX_ERROR, NGX_OK, ngx_int_t, ngx_pid, ngx_shm_zone_t, ngx_slab_alloc, ngx_slab_pool_t, ngx_test_config,
     ngx_time,
 };
-use sekisho_core::key::{Prefixes, Seed};
+use sekisho_core::key::{ClientKey, Prefixes, Seed};
 use sekisho_core::name::Name;
 use sekisho_core::record::Record;
 use sekisho_core::sketch::popularity::Popularity;
@@ -61,6 +61,16 @@ impl ZoneData {
             state,
             keeper: RefCell::default(),
             region: None,
+        }
+    }
+
+    /// The client that a value of the key names.
+    pub fn client_key<'k>(&self, value: &'k [u8]) -> ClientKey<'k> {
+        match self.prefixes {
+            Some(prefixes) => ClientKey::from_octets(value)
+                .unwrap_or_else(|| ClientKey::from_text(value))
+                .within(prefixes),
+            None => ClientKey::Text(value),
         }
     }
 
