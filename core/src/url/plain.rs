@@ -15,7 +15,7 @@ const fn each(byte: u8) -> u64 {
     0x0101_0101_0101_0101 * byte as u64
 }
 
-/// Marks the bytes that are zero, when none has its highest bit set; one that has spoils marks above it only.
+/// Marks the bytes that are zero, when none has its highest bit set; one that has spoils its own mark and those above.
 fn zeros(word: u64) -> u64 {
     !word.wrapping_add(!HIGH) & HIGH
 }
@@ -111,7 +111,9 @@ pub(super) fn path(seed: Seed, target: &[u8]) -> Option<Path<'_>> {
     let ends = slashes_and_questions(word);
     let count = until(questions(ends, word), count);
     let slashes = ends & first(count);
-    if (doubtful | odd(word) & first(count) | slashes & (slashes << 8 | before)) != 0 {
+    // A byte that is not ASCII may have been taken for an end, so it counts wherever it is in the word.
+    let doubtful = doubtful | word & HIGH | odd(word) & first(count) | slashes & (slashes << 8 | before);
+    if doubtful != 0 {
         return None;
     }
     let length = target.len() - rest.len() + count;
@@ -196,7 +198,17 @@ mod tests {
             assert!(target(SEED, text.as_bytes()).is_some(), "{text}");
             check(text.as_bytes());
         }
-        for text in ["/%61", "//a", "/a//", "/a?x=%41", "/a#b", "/a?b#c", "/1234567//9"] {
+        for text in [
+            "/%61",
+            "//a",
+            "/a//",
+            "/a?x=%41",
+            "/\u{d0}",
+            "/a\u{d0}?x",
+            "/a#b",
+            "/a?b#c",
+            "/1234567//9",
+        ] {
             assert_eq!(target(SEED, text.as_bytes()), None, "{text}");
         }
     }
