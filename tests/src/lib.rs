@@ -8,6 +8,7 @@ pub mod http2;
 pub mod lifecycle;
 pub mod nameserver;
 pub mod nginx;
+mod response;
 pub mod rules;
 pub mod simple_model;
 pub mod soak;

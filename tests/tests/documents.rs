@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sekisho_tests::source::root;
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",

@@ -113,7 +113,7 @@ const TOTALS: [(&str, &str, &str); 10] = [
         "Changed model files that a worker refused.",
     ),
     (
-        "panics",
+        "panics_elsewhere",
         "sekisho_housekeeping_panics_total",
         "Faults of the module beside requests that its guard caught.",
     ),
