@@ -5,12 +5,15 @@ use std::path::Path;
 
 use sekisho_tests::source::root;
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 11] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "docs/along.md",
     "docs/api.md",
+    "docs/directives.md",
+    "docs/operations.md",
     "models/README.md",
     "fuzz/README.md",
     "contrib/deb/README.md",
