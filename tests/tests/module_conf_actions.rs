@@ -133,6 +133,10 @@ fn what_cannot_be_meant_fails_the_test_with_a_clear_text() {
             r#""sekisho_trap" needs "sekisho zone=""#,
         ),
         (
+            "server { location /t { sekisho_human; } }",
+            r#""sekisho_human" needs "sekisho zone=""#,
+        ),
+        (
             "server { location /t { sekisho_human for=1w1d1h; sekisho_human off; } }",
             r#""sekisho_human" directive is duplicate"#,
         ),
@@ -180,7 +184,7 @@ fn what_makes_sense_is_accepted() {
         "sekisho_bots allow=search,gptbot;",
         "sekisho_breaker clients=30%; sekisho_proxy_guard off;",
         "sekisho_breaker off;",
-        "server { location /t { sekisho_trap ban=2h; sekisho_human for=5m; } }",
+        "sekisho zone=clients; server { location /t { sekisho_trap ban=2h; sekisho_human for=5m; } }",
         "server { location /t { sekisho_trap off; sekisho_human off; } }",
         "sekisho_zone $remote_addr zone=nets:1m prefix4=16 prefix6=32; sekisho zone=nets;",
         "sekisho_zone $cookie_a$http_b zone=mixed:1m; server { sekisho zone=clients; sekisho zone=mixed; }",

@@ -328,10 +328,11 @@ pub unsafe extern "C" fn merge_location(
                 )
             };
             child.inherit(parent);
-            if child.trap().is_some() && child.checks().is_empty() {
-                Directive::of(cf, |directive| {
-                    directive.refuse("\"sekisho_trap\" needs \"sekisho zone=\"")
-                });
+            let marks = [(child.trap(), "sekisho_trap"), (child.human(), "sekisho_human")];
+            let marked = marks.iter().find(|(mark, _)| mark.is_some());
+            if let Some((_, name)) = marked.filter(|_| child.checks().is_empty()) {
+                let reason = format!("\"{name}\" needs \"sekisho zone=\"");
+                Directive::of(cf, |directive| directive.refuse(&reason));
                 return NGX_CONF_ERROR;
             }
             null_mut()
