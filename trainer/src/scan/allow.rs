@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io;
-use std::net::IpAddr;
 
-use ipnet::IpNet;
+use sekisho_core::key::ClientKey;
+use sekisho_core::lines::LineError;
+use sekisho_core::networks::Networks;
 
 /// Networks, from the command line.
 #[derive(Debug, Default)]
-pub struct AllowList(Vec<IpNet>);
+pub struct AllowList(Networks);
 
 /// Why an allow-list cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -22,62 +23,46 @@ pub enum AllowError {
         source: io::Error,
     },
     /// A line of a file is no network.
-    #[error("--allow {file}, line {line}: not a network such as 192.0.2.0/24")]
+    #[error("--allow {file}, {error}")]
     Line {
         /// The file.
         file: String,
-        /// Its line, from 1.
-        line: usize,
+        /// Its line, and what is wrong with it.
+        error: LineError,
     },
 }
 
 impl AllowList {
-    /// Each item is a network, an address, or a file of them, one a line, with `#` comments.
+    /// Each item is a network, an address, or a file of them as `sekisho_allow` reads it.
     pub fn load(items: &[String]) -> Result<AllowList, AllowError> {
-        let mut networks = Vec::new();
+        let mut all = Networks::default();
         for item in items {
-            if let Some(network) = network(item) {
-                networks.push(network);
+            if let Ok(network) = Networks::from_cidr(item) {
+                all.extend(&network);
                 continue;
             }
-            let text = fs::read_to_string(item).map_err(|source| AllowError::Unreadable {
+            let text = fs::read(item).map_err(|source| AllowError::Unreadable {
                 text: item.clone(),
                 source,
             })?;
-            for (index, line) in text.lines().enumerate() {
-                let line = line.split('#').next().unwrap_or_default().trim();
-                if line.is_empty() {
-                    continue;
-                }
-                let error = || AllowError::Line {
-                    file: item.clone(),
-                    line: index + 1,
-                };
-                networks.push(network(line).ok_or_else(error)?);
+            let (networks, errors) = Networks::parse(&text);
+            if let Some(error) = errors.into_iter().next() {
+                let file = item.clone();
+                return Err(AllowError::Line { file, error });
             }
+            all.extend(&networks);
         }
-        Ok(AllowList(IpNet::aggregate(&networks)))
+        Ok(AllowList(all))
     }
 
     /// Whether a client, as the log names it, is in one of the networks.
     pub fn contains(&self, client: &[u8]) -> bool {
-        if self.0.is_empty() {
-            return false;
-        }
-        let address = std::str::from_utf8(client)
-            .ok()
-            .and_then(|text| text.parse::<IpAddr>().ok());
-        address.is_some_and(|address| {
-            let address = address.to_canonical();
-            self.0.iter().any(|network| network.contains(&address))
-        })
+        !self.0.is_empty()
+            && match ClientKey::from_text(client) {
+                ClientKey::Text(_) => false,
+                address => self.0.contains(address.as_bytes()),
+            }
     }
-}
-
-fn network(text: &str) -> Option<IpNet> {
-    text.parse()
-        .ok()
-        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 #[cfg(test)]
@@ -111,7 +96,10 @@ mod tests {
         let error = AllowList::load(std::slice::from_ref(&file)).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("--allow {file}, line 2: not a network such as 192.0.2.0/24")
+            format!(
+                "--allow {file}, line 2, \"192.0.2.0/33\": neither an address nor a network such as 192.0.2.0/24 or \
+                 2001:db8::/32"
+            )
         );
         assert!(matches!(
             AllowList::load(&["no/such".to_owned()]),
