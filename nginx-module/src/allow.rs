@@ -1,33 +1,15 @@
 //! Whom not to stop, whatever the model says: networks from the configuration, and from files that are read again
 //! when they change.
 
-use std::cell::{Cell, RefCell};
-use std::fs::{self, File};
+use std::cell::RefCell;
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use sekisho_core::lines::MAX_BYTES;
 use sekisho_core::networks::Networks;
 
-/// What tells one state of a file from another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stamp {
-    modified: Option<std::time::SystemTime>,
-    bytes: u64,
-    inode: u64,
-}
-
-impl Stamp {
-    /// The state of a file now.
-    pub fn of(path: &Path) -> io::Result<Stamp> {
-        let file = fs::metadata(path)?;
-        Ok(Stamp {
-            modified: file.modified().ok(),
-            bytes: file.len(),
-            inode: std::os::unix::fs::MetadataExt::ino(&file),
-        })
-    }
-}
+use crate::watch::{Watch, look};
 
 /// Reads a list, at most one byte more than a list may have.
 pub fn read_list(path: &Path) -> io::Result<Vec<u8>> {
@@ -48,7 +30,7 @@ pub struct AllowList {
 #[derive(Debug)]
 struct AllowFile {
     path: PathBuf,
-    stamp: Cell<Stamp>,
+    watch: RefCell<Watch>,
     networks: RefCell<Networks>,
 }
 
@@ -64,11 +46,12 @@ impl AllowList {
 
     /// Adds a file. Bad lines are told to `warn` and left out; a file of nothing but bad lines is an error.
     pub fn add_file(&mut self, path: PathBuf, warn: &dyn Fn(&str)) -> Result<(), String> {
-        let stamp = Stamp::of(&path).map_err(|error| unreadable(&path, &error))?;
+        // Looked at before it is read: what changes in between is seen later.
+        let watch = Watch::new(look(&path));
         let networks = load(&path, warn)?;
         self.files.push(AllowFile {
             path,
-            stamp: Cell::new(stamp),
+            watch: RefCell::new(watch),
             networks: RefCell::new(networks),
         });
         Ok(())
@@ -87,11 +70,11 @@ impl AllowList {
     /// force; `report` is told once for each change.
     pub fn refresh(&self, report: &dyn Fn(&str)) {
         for file in &self.files {
-            // A file that is gone for a moment, as while it is being replaced, has the empty stamp.
-            let stamp = Stamp::of(&file.path).unwrap_or_default();
-            if stamp == file.stamp.replace(stamp) {
+            let mut watch = file.watch.borrow_mut();
+            if !watch.look(look(&file.path)) {
                 continue;
             }
+            watch.reading();
             match load(&file.path, report) {
                 Ok(networks) => {
                     let (path, count) = (file.path.display(), networks.len());

@@ -6,8 +6,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -15,7 +13,7 @@ use crate::ffi::background::Task;
 use crate::ffi::config::MainConf;
 use crate::ffi::log::{self, Level};
 use crate::scorer::{self, Scorer, ScorerError};
-use crate::watch::{Seen, Watch};
+use crate::watch::{Watch, look};
 use crate::workers::{Digest, Totals, WorkerStatus};
 
 /// A file that is being read.
@@ -62,7 +60,7 @@ impl Seat {
     /// Whether the file has to be read now.
     fn due(&self) -> Option<&str> {
         let path = self.path.as_deref()?;
-        let due = self.watch.borrow_mut().as_mut()?.look(look(path));
+        let due = self.watch.borrow_mut().as_mut()?.look(look(Path::new(path)));
         due.then_some(path)
     }
 }
@@ -99,7 +97,7 @@ impl Models {
     /// Loads a model while the configuration is read: from a file, or the one built in.
     pub fn load(&mut self, role: Role, path: Option<&str>) -> Result<(), ScorerError> {
         // Looked at before it is read: what changes in between is seen later.
-        let seen = path.map(look);
+        let seen = path.map(|path| look(Path::new(path)));
         let scorer = match path {
             Some(path) => scorer::load_file(Path::new(path))?,
             None => scorer::load_default()?,
@@ -115,21 +113,6 @@ impl Models {
             refused: Cell::new(false),
         };
         Ok(())
-    }
-}
-
-/// The file as it is now. Links are followed: where they lead is what is read.
-fn look(path: &str) -> Seen {
-    match fs::metadata(path) {
-        Ok(file) => Seen::There {
-            place: (file.dev(), file.ino()),
-            changed: [
-                (file.mtime(), file.mtime_nsec()),
-                (file.ctime(), file.ctime_nsec()),
-            ],
-            size: file.size(),
-        },
-        Err(error) => Seen::Not(error.raw_os_error().unwrap_or(0)),
     }
 }
 

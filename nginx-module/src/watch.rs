@@ -1,4 +1,8 @@
-//! When a file that may be replaced at any time is worth reading again. Pure: what was seen goes in.
+//! When a file that may be replaced at any time is worth reading again.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// What tells one content of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,5 +44,20 @@ impl Watch {
     /// looks tell.
     pub fn reading(&mut self) {
         self.read = self.before;
+    }
+}
+
+/// The file as it is now. Links are followed: where they lead is what is read.
+pub fn look(path: &Path) -> Seen {
+    match fs::metadata(path) {
+        Ok(file) => Seen::There {
+            place: (file.dev(), file.ino()),
+            changed: [
+                (file.mtime(), file.mtime_nsec()),
+                (file.ctime(), file.ctime_nsec()),
+            ],
+            size: file.size(),
+        },
+        Err(error) => Seen::Not(error.raw_os_error().unwrap_or(0)),
     }
 }
