@@ -5,12 +5,17 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use crate::record::LONGEST_BAN;
+
 /// Length of a window.
 pub const WINDOW_SECONDS: u32 = 300;
 /// Recent clients below which the breaker looks at no share.
 pub const LEAST_CLIENTS: u32 = 100;
 /// Recent requests below which no share is looked at.
 pub const LEAST_REQUESTS: u32 = 1000;
+/// Clients that must be among the stopped before their share of requests is looked at: one crawler may well make
+/// most requests of a site.
+pub const LEAST_STOPPED: u32 = 10;
 /// User agents that one key must have shown before it is taken for a proxy; one in 64 cells each.
 pub const MANY_AGENTS: u32 = 16;
 /// Share of all requests from which on a key with that many user agents is taken for a proxy, in percent.
@@ -136,7 +141,9 @@ impl GuardState {
 
     /// Whether the breaker keeps enforcement off.
     pub fn is_open(&self, at: u32) -> bool {
-        self.open_until.load(Relaxed) > at
+        let until = self.open_until.load(Relaxed);
+        // An end further away than any was set by a clock that was wrong.
+        until > at && until - at <= LONGEST_BAN
     }
 
     /// Until when enforcement is off, unix seconds; 0 when it never was.
@@ -157,23 +164,23 @@ impl GuardState {
     /// Shares of recent clients and requests that enforcement stops or would stop, in percent; `None` while there
     /// are too few to tell.
     pub fn shares(&self) -> (Option<u32>, Option<u32>) {
-        let sum = |pick: fn(&Counts) -> &AtomicU32| {
-            pick(&self.running)
-                .load(Relaxed)
-                .saturating_add(pick(&self.finished).load(Relaxed))
-        };
         (
             share(
-                sum(|counts| &counts.stopped_clients),
-                sum(|counts| &counts.clients),
+                self.recent(|counts| &counts.stopped_clients),
+                self.recent(|counts| &counts.clients),
                 LEAST_CLIENTS,
             ),
             share(
-                sum(|counts| &counts.stopped_requests),
-                sum(|counts| &counts.requests),
+                self.recent(|counts| &counts.stopped_requests),
+                self.recent(|counts| &counts.requests),
                 LEAST_REQUESTS,
             ),
         )
+    }
+
+    fn recent(&self, pick: fn(&Counts) -> &AtomicU32) -> u32 {
+        let (running, finished) = (pick(&self.running), pick(&self.finished));
+        running.load(Relaxed).saturating_add(finished.load(Relaxed))
     }
 
     fn trip(&self, at: u32, limits: &Limits) -> Option<Alarm> {
@@ -181,8 +188,9 @@ impl GuardState {
             return None;
         }
         let (clients, requests) = self.shares();
+        let several = self.recent(|counts| &counts.stopped_clients) >= LEAST_STOPPED;
         let over = clients.is_some_and(|share| share > limits.clients)
-            || requests.is_some_and(|share| share > limits.requests);
+            || several && requests.is_some_and(|share| share > limits.requests);
         if !over {
             return None;
         }
@@ -314,12 +322,13 @@ mod tests {
     fn nine_tenths_of_all_requests_trip_it() {
         let state = GuardState::default();
         assert_eq!(send(&state, START, 50, 2, 0), []);
-        let alarms = send(&state, START + 1, 1, 2000, 1);
+        assert_eq!(send(&state, START + 1, 1, 2000, 1), [], "one crawler does not");
+        let alarms = send(&state, START + 1, LEAST_STOPPED, 10, LEAST_STOPPED);
         assert_eq!(alarms.len(), 1, "{alarms:?}");
         assert!(matches!(
             alarms[0],
             Alarm::Tripped {
-                clients: 0,
+                clients: ..50,
                 requests: 91..
             }
         ));

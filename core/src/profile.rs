@@ -1,6 +1,6 @@
 //! What an operator may know of a client: where its record stands, without what it is computed from.
 
-use crate::checkpoint::{Decision, Verdict};
+use crate::checkpoint::{Decision, Origin, Verdict};
 use crate::record::Record;
 
 /// A record as it stands at one moment.
@@ -28,9 +28,12 @@ pub struct Profile {
 impl Record {
     /// Where this client stands at `at`, unix seconds.
     pub fn profile(&self, at: u32) -> Profile {
-        let ban = self.decision(at);
+        // A proven bot is let through whatever a model or a trap said before.
+        let ban = self
+            .decision(at)
+            .filter(|ban| !self.is_verified() || ban.origin == Origin::Operator);
         // The next request begins anew: what an ended ban was for is no longer held against the client.
-        let ended = ban.is_none() && self.is(crate::record::flag::BANNED);
+        let ended = self.decision(at).is_none() && self.is(crate::record::flag::BANNED);
         let standing = if ended { 0 } else { self.standing };
         let allowed = ban.is_none() && (self.is_verified() || self.immune_until(at).is_some());
         let verdict = match standing {
@@ -56,7 +59,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::{self, Origin, Policy, Trust};
+    use crate::checkpoint::{self, Policy, Trust};
     use crate::key::Seed;
     use crate::sketch::popularity::Rating;
     use crate::url::{Method, Visit};

@@ -22,6 +22,10 @@ pub const SCORE_GAP: u8 = 32;
 pub const SCORE_GAP_SECONDS: u32 = 30;
 /// Requests that must have come before time alone makes a new score due.
 pub const SCORE_GAP_REQUESTS: u8 = 8;
+/// Longest ban that can be asked for, in seconds: every ban expires.
+pub const LONGEST_BAN: u32 = 30 * 86_400;
+/// Time that runs backwards by more than this was set right: requests that answer late differ by less. In seconds.
+const CLOCK_SLACK: u32 = 3600;
 /// Weight of a new value in the running means, once there are this many: 1/32.
 const MEAN_WINDOW: u32 = 32;
 /// Log-scaled values are kept as multiples of 1/2048.
@@ -192,13 +196,23 @@ impl Record {
 
     /// Whether a ban is in force.
     pub fn is_banned(&self, at: u32) -> bool {
-        self.is(flag::BANNED) && self.until > at
+        self.is(flag::BANNED) && self.lasts(at)
+    }
+
+    /// Whether `until` is still to come. An end further away than any ban lasts was set by a clock that was wrong.
+    pub(crate) fn lasts(&self, at: u32) -> bool {
+        self.until > at && self.until - at <= LONGEST_BAN
     }
 
     /// Learns a request. `at` may run backwards; the interval is then 0.
     pub(crate) fn observe_request(&mut self, at: u32, visit: &Visit, rating: Rating) {
         if self.counters.requests == WINDOW {
             self.halve();
+        }
+        if self.last.saturating_sub(at) > CLOCK_SLACK {
+            self.last = at;
+            self.last_page = self.last_page.min(at);
+            self.scored_at = self.scored_at.min(at.max(1));
         }
         if self.counters.requests > 0 {
             self.observe_interval(at.saturating_sub(self.last));

@@ -2,8 +2,9 @@
 //! when they change.
 
 use std::cell::RefCell;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use sekisho_core::lines::MAX_BYTES;
@@ -13,10 +14,17 @@ use crate::watch::{Watch, look};
 
 /// Reads a list, at most one byte more than a list may have.
 pub fn read_list(path: &Path) -> io::Result<Vec<u8>> {
+    // Without this, the open of a pipe waits for somebody to write.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)?;
+    let kind = file.metadata()?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(io::Error::other("it is no plain file"));
+    }
     let mut text = Vec::new();
-    File::open(path)?
-        .take(MAX_BYTES as u64 + 1)
-        .read_to_end(&mut text)?;
+    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut text)?;
     Ok(text)
 }
 

@@ -10,6 +10,7 @@ use std::path::Path;
 use lru::LruCache;
 use sekisho_core::bots::{self, BotId, Kind, Proof};
 use sekisho_core::checkpoint::Trust;
+use sekisho_core::key::ClientKey;
 
 use crate::allow::read_list;
 
@@ -55,12 +56,13 @@ pub struct Bots {
     pending: std::cell::Cell<u32>,
 }
 
-/// The address as a map's key.
+/// The address as a map's key; an IPv4 address mapped into IPv6 is the IPv4 address.
 pub fn octets(address: &[u8]) -> Octets {
+    let key = ClientKey::from_octets(address);
+    let bytes = key.as_ref().map_or(&[][..], |key| key.as_bytes());
     let mut octets = [0; 16];
-    let count = address.len().min(16);
-    octets[..count].copy_from_slice(&address[..count]);
-    (octets, count as u8)
+    octets[..bytes.len()].copy_from_slice(bytes);
+    (octets, bytes.len() as u8)
 }
 
 impl Bots {

@@ -264,7 +264,7 @@ fn a_file_that_is_not_this_zones_is_refused_and_the_zone_starts_empty() {
         assert_eq!(counters(&nginx)["restored_records"], 0);
         assert_eq!(crawl(&nginx, "192.0.2.1", 13, 1), [200], "{reason}");
         assert_eq!(
-            fs::read(nginx.path().join("next.state")).expect("left alone"),
+            fs::read(nginx.path().join("next.state.refused")).expect("set aside"),
             content
         );
     };

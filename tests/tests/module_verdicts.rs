@@ -141,6 +141,23 @@ fn levels_inherit_as_limit_req_does() {
 }
 
 #[test]
+fn one_line_ends_all_enforcement() {
+    let locations = "sekisho_dry_run off;
+        location = /deep.html { sekisho_dry_run off; try_files /page.html =404; }";
+    let enforced = checked("sekisho_dry_run off;", locations);
+    let nginx = site(Module::TestClock).start(&enforced);
+    assert_eq!(crawl(&nginx, "192.0.2.1", 0, 12)[11], 429);
+    assert!(nginx.reload(&enforced.replacen("sekisho_dry_run off;", "sekisho_dry_run always;", 1)));
+    for target in ["/page.html", "/deep.html"] {
+        assert_eq!(
+            visit(&nginx, "192.0.2.1", 13, target, &[]).status,
+            200,
+            "{target}"
+        );
+    }
+}
+
+#[test]
 fn realip_decides_who_a_client_is() {
     let nginx = site(Module::TestClock).start(&checked("sekisho_dry_run off;", ""));
     assert_eq!(crawl(&nginx, "192.0.2.1", 0, 12)[11], 429);

@@ -50,7 +50,7 @@ impl Record {
 
     /// When immunity ends, unix seconds, if the client has any.
     pub fn immune_until(&self, at: u32) -> Option<u32> {
-        (self.is(flag::IMMUNE) && self.until > at).then_some(self.until)
+        (self.is(flag::IMMUNE) && self.lasts(at)).then_some(self.until)
     }
 
     /// Whether it once did what only a person does.
@@ -102,7 +102,7 @@ pub enum Trust {
 pub fn trust(record: &mut Record, trust: Trust) {
     let (clear, set) = match trust {
         Trust::Unknown => (0, 0),
-        Trust::None => (flag::FALSE_CLAIM, 0),
+        Trust::None => (flag::FALSE_CLAIM | flag::VERIFIED, 0),
         Trust::Verified => (flag::FALSE_CLAIM, flag::VERIFIED),
         Trust::FalseClaim => (flag::VERIFIED, flag::FALSE_CLAIM),
     };
@@ -111,7 +111,7 @@ pub fn trust(record: &mut Record, trust: Trust) {
 
 /// Ends what is over.
 pub(super) fn expire(record: &mut Record, at: u32) {
-    if record.until > at {
+    if record.lasts(at) {
         return;
     }
     if record.is(flag::BANNED) {
@@ -148,9 +148,15 @@ pub fn trap(record: &mut Record, at: u32, seconds: u32, policy: &Policy) -> Stan
     if record.immune_until(at).is_some() || record.is(flag::VERIFIED) {
         return stand(record, at, policy);
     }
-    let first = !record.is(flag::TRAPPED);
+    let first = !record.is(flag::TRAPPED | flag::OPERATOR);
     if !record.is(flag::OPERATOR) {
-        record.begin_ban(at, seconds, flag::TRAPPED);
+        // Who is banned for longer already does not get away with less.
+        let left = if record.is_banned(at) {
+            record.until.saturating_sub(at)
+        } else {
+            0
+        };
+        record.begin_ban(at, seconds.max(left), flag::TRAPPED);
         record.reasons = [REASON_TRAP, NO_REASON, NO_REASON];
     }
     Standing {
@@ -162,11 +168,17 @@ pub fn trap(record: &mut Record, at: u32, seconds: u32, policy: &Policy) -> Stan
 }
 
 /// The client did what only a person does: what it did before is forgotten, a ban ends, and for `seconds` it is
-/// immune, or until it makes another fifty requests that a model rejects.
-pub fn complete(record: &mut Record, at: u32, seconds: u32) {
+/// immune, or until it makes another fifty requests that a model rejects. False, and without effect, for a client
+/// that is immune already: who asks again and again would never be judged. A person's ban stays, too.
+pub fn complete(record: &mut Record, at: u32, seconds: u32) -> bool {
+    let by_person = record.is(flag::OPERATOR) && record.is_banned(at);
+    if by_person || record.immune_until(at).is_some() {
+        return false;
+    }
     record.forget();
     record.flags |= flag::IMMUNE | flag::HUMAN;
     record.until = at.saturating_add(seconds.clamp(1, LONGEST_BAN));
+    true
 }
 
 /// A person bans the client for `seconds`, whatever it does.
@@ -255,7 +267,7 @@ mod tests {
     fn immunity_ends_by_itself() {
         let mut record = Record::fresh(1, 100);
         drive(&mut record, 100, 1, 0.0);
-        complete(&mut record, 100, 60);
+        assert!(complete(&mut record, 100, 60));
         assert_eq!(drive(&mut record, 101, 20, 0.99).1.verdict, Verdict::Allowed);
         assert_eq!(drive(&mut record, 160, 4, 0.99).1.verdict, Verdict::Rejected);
     }
@@ -279,6 +291,36 @@ mod tests {
             Some(150 + LONGEST_BAN),
             "every ban expires"
         );
+    }
+
+    #[test]
+    fn a_trap_shortens_no_ban_and_tells_once() {
+        let mut record = crawler();
+        let standing = trap(&mut record, 110, 60, &POLICY);
+        assert_eq!(
+            (standing.turned, standing.banned_until),
+            (true, 709),
+            "the model's ban was longer"
+        );
+        assert!(!trap(&mut record, 111, 60, &POLICY).turned);
+        ban(&mut record, 112, 50);
+        assert!(
+            !trap(&mut record, 113, 3600, &POLICY).turned,
+            "a person's ban stays as it is"
+        );
+        assert_eq!(
+            record.decision(113).map(|ban| (ban.origin, ban.until)),
+            Some((Origin::Operator, 162))
+        );
+        assert!(!complete(&mut record, 114, 3600), "and no completion lifts it");
+    }
+
+    #[test]
+    fn a_ban_from_a_clock_that_was_wrong_is_over() {
+        let mut record = crawler();
+        record.until = 109 + 2 * LONGEST_BAN;
+        assert_eq!(record.decision(109), None);
+        assert_eq!(drive(&mut record, 110, 1, 0.0).1.banned_until, 0);
     }
 
     #[test]

@@ -79,7 +79,9 @@ pub struct Standing {
 impl Standing {
     /// Whether the client can be judged by itself, so that its group need not be asked.
     pub fn is_judged(&self, policy: &Policy) -> bool {
-        self.banned_until != 0 || (self.score.is_some() && self.requests >= policy.min_requests)
+        self.banned_until != 0
+            || self.verdict == Verdict::Allowed
+            || (self.score.is_some() && self.requests >= policy.min_requests)
     }
 }
 

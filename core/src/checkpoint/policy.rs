@@ -2,6 +2,7 @@
 
 use super::Verdict;
 use crate::model::Thresholds;
+pub use crate::record::LONGEST_BAN;
 
 /// Requests before which no verdict but `PASSED` is given, unless configured otherwise: at 10 requests nine
 /// of ten crawlers are told apart, at 5 hardly one.
@@ -12,8 +13,6 @@ pub const MAX_MIN_REQUESTS: u32 = 127;
 pub const DEFAULT_BAN_SECONDS: u32 = 600;
 /// How long a ban lasts at most, in seconds, however often it is repeated: a day.
 pub const DEFAULT_BAN_MAX: u32 = 86_400;
-/// Longest ban that can be asked for, in seconds: every ban expires.
-pub const LONGEST_BAN: u32 = 30 * 86_400;
 /// Requests before which a group's verdict counts, unless configured otherwise: more than one of its members
 /// makes before it is judged alone.
 pub const DEFAULT_GROUP_REQUESTS: u32 = 100;

@@ -27,6 +27,8 @@ use crate::samples::SampleLog;
 /// "Not said", as nginx's slots have it.
 const UNSET: isize = -1;
 const DEFAULT_STATUS: isize = 429;
+/// `sekisho_dry_run always`: whatever the levels below say.
+pub const DRY_RUN_ALWAYS: isize = 2;
 
 /// `http` level.
 #[derive(Default)]
@@ -242,6 +244,9 @@ impl LocationConf {
         self.trap = self.trap.or(parent.trap);
         self.human = self.human.or(parent.human);
         self.allow = self.allow.take().or_else(|| parent.allow.clone());
+        if parent.dry_run == DRY_RUN_ALWAYS {
+            self.dry_run = DRY_RUN_ALWAYS;
+        }
         self.dry_run = or(self.dry_run, parent.dry_run, 1);
         self.status = or(self.status, parent.status, DEFAULT_STATUS);
         self.log_level = or(

@@ -16,7 +16,7 @@ use nginx_sys::{
     ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, ngx_int_t, ngx_module_t, ngx_process, ngx_str_t, ngx_uint_t,
 };
 
-use super::config::{LocationConf, MainConf, create_location, create_main, merge_location};
+use super::config::{DRY_RUN_ALWAYS, LocationConf, MainConf, create_location, create_main, merge_location};
 use super::guard::{guard, install_hook};
 use super::log::{self, Level};
 use super::{api, board, directives, exceptions, files, process, request};
@@ -49,6 +49,16 @@ const fn level(text: &'static CStr, value: u32) -> ngx_conf_enum_t {
         value: value as ngx_uint_t,
     }
 }
+
+static mut DRY_RUNS: [ngx_conf_enum_t; 4] = [
+    level(c"off", 0),
+    level(c"on", 1),
+    level(c"always", DRY_RUN_ALWAYS as u32),
+    ngx_conf_enum_t {
+        name: ngx_str_t::empty(),
+        value: 0,
+    },
+];
 
 static mut LOG_LEVELS: [ngx_conf_enum_t; 5] = [
     level(c"info", NGX_LOG_INFO),
@@ -92,10 +102,11 @@ static mut COMMANDS: [ngx_command_t; 17] = [
     ),
     ngx_command_t {
         offset: offset_of!(LocationConf, dry_run),
+        post: addr_of_mut!(DRY_RUNS).cast(),
         ..command(
             c"sekisho_dry_run",
-            ANY_LEVEL | NGX_CONF_FLAG as ngx_uint_t,
-            ngx_conf_set_flag_slot,
+            ANY_LEVEL | NGX_CONF_TAKE1 as ngx_uint_t,
+            ngx_conf_set_enum_slot,
             NGX_HTTP_LOC_CONF_OFFSET,
         )
     },

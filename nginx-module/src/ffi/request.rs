@@ -104,9 +104,7 @@ impl<'a> Request<'a> {
 
     /// Asks the resolver whether an address is a bot's. False when it cannot be asked.
     pub fn look_up(&self, bot: BotId, address: Octets, at: u32) -> bool {
-        // SAFETY: nginx sets ngx_cycle before any worker starts; its log lives as long as the worker.
-        let log = unsafe { (*ngx_cycle).log };
-        resolver::ask(self.main_conf(), self.core(), log, bot, address, at)
+        resolver::ask(self.main_conf(), self.core(), bot, address, at)
     }
 
     fn core(&self) -> &'a ngx_http_core_loc_conf_t {

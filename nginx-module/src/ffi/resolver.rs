@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::ptr::{NonNull, null_mut};
 
 use nginx_sys::{
-    NGX_RESOLVE_NXDOMAIN, ngx_http_core_loc_conf_t, ngx_log_t, ngx_resolve_addr, ngx_resolve_addr_done,
+    NGX_RESOLVE_NXDOMAIN, ngx_http_core_loc_conf_t, ngx_resolve_addr, ngx_resolve_addr_done,
     ngx_resolve_name, ngx_resolve_name_done, ngx_resolve_start, ngx_resolver_ctx_t, ngx_resolver_t,
     ngx_str_t, ngx_time, sockaddr, sockaddr_in, sockaddr_in6, socklen_t,
 };
@@ -24,7 +24,6 @@ struct LookUp {
     bots: *const MainConf,
     resolver: NonNull<ngx_resolver_t>,
     timeout: usize,
-    log: *mut ngx_log_t,
     bot: BotId,
     address: Octets,
     /// The address as the resolver reads it.
@@ -95,14 +94,7 @@ pub fn resolver(core: &ngx_http_core_loc_conf_t) -> Option<NonNull<ngx_resolver_
 }
 
 /// Asks for the host name of an address. False when the resolver cannot be asked.
-pub fn ask(
-    main: &MainConf,
-    core: &ngx_http_core_loc_conf_t,
-    log: *mut ngx_log_t,
-    bot: BotId,
-    address: Octets,
-    at: u32,
-) -> bool {
+pub fn ask(main: &MainConf, core: &ngx_http_core_loc_conf_t, bot: BotId, address: Octets, at: u32) -> bool {
     let (Some(bots), Some(resolver), Some((socket, length))) = (&main.bots, resolver(core), socket(&address))
     else {
         return false;
@@ -116,7 +108,6 @@ pub fn ask(
         bots: main,
         resolver,
         timeout: core.resolver_timeout,
-        log,
         bot,
         address,
         socket,
@@ -157,28 +148,37 @@ unsafe fn finish(look_up: *mut LookUp, genuine: Option<bool>) {
     }
 }
 
-fn in_look_up(context: *mut ngx_resolver_ctx_t, body: impl FnOnce(&ngx_resolver_ctx_t, *mut LookUp)) {
-    // SAFETY: nginx calls back with the context whose `data` was set by `ask` or `on_name`.
-    let (context, look_up) = unsafe { (&*context, (*context).data.cast::<LookUp>()) };
+fn in_look_up(context: *mut ngx_resolver_ctx_t, body: impl FnOnce(*mut ngx_resolver_ctx_t, *mut LookUp)) {
+    // SAFETY: nginx calls back with the context whose `data` was set by `ask` or `confirm`.
+    let look_up = unsafe { (*context).data.cast::<LookUp>() };
     let report = |message: &str| {
         let text = format_args!("sekisho gave up on a look-up: {message}");
-        // SAFETY: the log is the cycle's.
-        unsafe { log::write((*look_up).log, Level::Critical as usize, &text) }
+        // The look-up may be gone by now; the log of the process is not.
+        log::say(Level::Critical, &text);
     };
     guard((), report, || body(context, look_up));
 }
 
 /// A host name, or none, came back.
 unsafe extern "C" fn on_name(context: *mut ngx_resolver_ctx_t) {
-    in_look_up(context, |found, look_up| {
-        let state = found.state;
-        let name: Vec<u8> = found.name.as_bytes().iter().copied().take(MAX_NAME).collect();
-        // SAFETY: nginx expects to be told, from the handler, that the context is done with.
-        unsafe { ngx_resolve_addr_done(context) };
+    in_look_up(context, |context, look_up| {
+        // SAFETY: nginx's context is alive until it is told, from the handler, that it is done with; the name is
+        // copied before.
+        let (state, name) = unsafe {
+            let name = (*context)
+                .name
+                .as_bytes()
+                .iter()
+                .copied()
+                .take(MAX_NAME)
+                .collect::<Vec<u8>>();
+            let state = (*context).state;
+            ngx_resolve_addr_done(context);
+            (state, name)
+        };
         // SAFETY: still owned by this look-up; the configuration lives as long as this worker.
-        let bots = unsafe { (*look_up).bots.as_ref() }.and_then(|main| main.bots.as_ref());
-        // SAFETY: as above.
-        let bot = unsafe { (*look_up).bot };
+        let (bots, bot) = unsafe { ((*look_up).bots.as_ref(), (*look_up).bot) };
+        let bots = bots.and_then(|main| main.bots.as_ref());
         let matches = bots.is_some_and(|bots| bots.hostname_matches(bot, &name));
         // SAFETY: `look_up` is used for the last time, or handed on.
         unsafe {
@@ -218,28 +218,32 @@ unsafe fn confirm(look_up: *mut LookUp, name: Vec<u8>) {
     }
 }
 
-/// Addresses, or none, came back.
+/// Addresses, or none, came back. Only addresses of the client's own family say anything: `resolver ... ipv6=off`
+/// asks for no others.
 unsafe extern "C" fn on_addresses(context: *mut ngx_resolver_ctx_t) {
-    in_look_up(context, |found, look_up| {
-        let state = found.state;
-        let addresses = match found.naddrs {
-            0 => &[],
-            // SAFETY: nginx gives `naddrs` addresses.
-            count => unsafe { std::slice::from_raw_parts(found.addrs, count) },
-        };
-        // SAFETY: still owned by this look-up; nginx's addresses are sockets of their family's size.
-        let same = |address: &nginx_sys::ngx_resolver_addr_t| unsafe {
-            socket_octets(address.sockaddr).map(octets) == Some((*look_up).address)
-        };
-        let leads_back = addresses.iter().any(same);
-        // SAFETY: as in `on_name`.
-        unsafe {
+    in_look_up(context, |context, look_up| {
+        // SAFETY: as in `on_name`; nginx gives `naddrs` addresses, sockets of their family's size, which are copied
+        // before the context is done with.
+        let (state, own, addresses) = unsafe {
+            let own = (*look_up).address;
+            let addresses: Vec<Octets> = (0..(*context).naddrs)
+                .filter_map(|index| socket_octets((*(*context).addrs.add(index)).sockaddr))
+                .map(octets)
+                .collect();
+            let state = (*context).state;
             ngx_resolve_name_done(context);
-            match state {
-                0 => finish(look_up, Some(leads_back)),
-                state if state == NGX_RESOLVE_NXDOMAIN as isize => finish(look_up, Some(false)),
-                _ => finish(look_up, None),
-            }
-        }
+            (state, own, addresses)
+        };
+        let refuted = addresses.iter().any(|(_, count)| *count == own.1);
+        let unknown_name = state == NGX_RESOLVE_NXDOMAIN as isize && own.1 == 4;
+        let genuine = if addresses.contains(&own) {
+            Some(true)
+        } else if refuted || unknown_name {
+            Some(false)
+        } else {
+            None
+        };
+        // SAFETY: used for the last time.
+        unsafe { finish(look_up, genuine) };
     });
 }

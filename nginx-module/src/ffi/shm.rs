@@ -382,11 +382,13 @@ fn saved_state(data: &ZoneData) -> Option<Saved> {
         Ok(saved) => Some(saved),
         Err(error) if error.is_absent() => None,
         Err(error) => {
-            let (name, path) = (&data.name, path.display());
+            let (name, shown) = (&data.name, path.display());
+            let aside =
+                state::set_aside(path).map_or("it will be replaced", |()| "kept as .refused beside it");
             log::say(
                 Level::Warning,
                 &format_args!(
-                    "sekisho_zone \"{name}\" starts empty, its state file \"{path}\" is refused: {error}"
+                    "sekisho_zone \"{name}\" starts empty, its state file \"{shown}\" is refused: {error}; {aside}"
                 ),
             );
             None

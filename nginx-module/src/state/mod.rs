@@ -8,6 +8,9 @@ mod keeper;
 mod restore;
 mod save;
 
+use std::io;
+use std::path::Path;
+
 use sekisho_core::key::Seed;
 use sekisho_core::state::Head;
 
@@ -46,4 +49,12 @@ fn present(zone: &Zone<'_>, key: &str, at: u32) -> Head {
         epochs: header.popularity.epochs(),
         ..expected(key)
     }
+}
+
+/// Moves a file that was refused to its name and `.refused`: it may be somebody else's, and the next saving takes
+/// its place. Replaces what was set aside before.
+pub fn set_aside(path: &Path) -> io::Result<()> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".refused");
+    std::fs::rename(path, aside)
 }
