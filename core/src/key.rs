@@ -60,6 +60,7 @@ pub enum ClientKey<'a> {
 impl<'a> ClientKey<'a> {
     /// An address as nginx has it in `$binary_remote_addr`; `None` for any other length. An IPv4 address mapped
     /// into IPv6 (RFC 4291 section 2.5.5.2) is the IPv4 address.
+    #[inline]
     pub fn from_octets(octets: &[u8]) -> Option<ClientKey<'a>> {
         match *octets {
             [a, b, c, d] | [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d] => {
@@ -81,6 +82,7 @@ impl<'a> ClientKey<'a> {
     }
 
     /// The same with the bits behind the prefix cleared.
+    #[inline]
     pub fn within(self, prefixes: Prefixes) -> ClientKey<'a> {
         match self {
             ClientKey::V4(octets) => {
@@ -100,6 +102,7 @@ impl<'a> ClientKey<'a> {
     }
 
     /// The bytes that are hashed.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             ClientKey::V4(octets) => octets,

@@ -62,6 +62,17 @@ impl Networks {
         }
     }
 
+    /// The first octets that IPv4 addresses in the set have, one bit each.
+    pub fn first_octets(&self) -> [u64; 4] {
+        let mut octets = [0; 4];
+        for (start, end) in &self.v4 {
+            for first in start >> 24..=end >> 24 {
+                octets[first as usize / 64] |= 1 << (first % 64);
+            }
+        }
+        octets
+    }
+
     /// Ranges, after merging.
     pub fn len(&self) -> usize {
         self.v4.len() + self.v6.len()

@@ -1,8 +1,9 @@
 //! What happens to a request: accounted before the access phase, once more after its response.
 
-use sekisho_core::checkpoint::{self, DEFAULT_GROUP_REQUESTS, Overrides, Standing, Verdict};
+use sekisho_core::checkpoint::{self, DEFAULT_GROUP_REQUESTS, Standing, Verdict};
+use sekisho_core::feature::Features;
 use sekisho_core::guard::{Alarm, Seen};
-use sekisho_core::key::key_hash;
+use sekisho_core::key::{Seed, key_hash};
 use sekisho_core::sample::{Class, Label, Origin};
 use sekisho_core::url::{Method, Visit};
 
@@ -45,14 +46,22 @@ pub struct Conclusion {
     pub verdict: Verdict,
     /// Where the client stands in the zone that decided.
     pub standing: Standing,
-    /// Reference id.
-    pub id: u64,
+    seed: Seed,
+    hash: u64,
     decided_by: ZoneRef,
-    touched: [Option<(ZoneRef, u64)>; MAX_ZONES],
+    touched: Touched,
     stopped: bool,
 }
 
+/// The zones that accounted a request, the narrowest first, and the key's hash there.
+type Touched = [Option<(ZoneRef, u64)>; MAX_ZONES];
+
 impl Conclusion {
+    /// Reference id. Few requests are asked for it, so it is computed when one is.
+    pub fn id(&self) -> u64 {
+        reference_id(self.seed, self.hash, self.standing.evidence)
+    }
+
     /// Name of the zone that decided.
     pub fn zone(&self) -> Option<&str> {
         self.decided_by.get().map(|data| data.name.as_str())
@@ -98,22 +107,30 @@ pub fn depart(request: &Request<'_>) {
         .location()
         .human()
         .filter(|_| (200..400).contains(&status));
-    for (order, (place, hash)) in conclusion.touched.iter().flatten().enumerate() {
-        let Some(zone) = place.get().and_then(|data| data.zone()) else {
-            continue;
-        };
-        // A person vouches for nobody but the narrowest key.
-        let completed = completed.filter(|_| order == 0);
-        let before = with_record(zone, *hash, |record| {
-            checkpoint::depart(record, status, bytes);
-            let seconds = completed?;
-            let features = record.features();
-            checkpoint::complete(record, now(request), seconds);
-            Some(features)
-        });
-        if let Some(features) = before.flatten() {
-            samples::completed(request, *place, *hash, conclusion, &features);
+    for (place, hash) in conclusion.touched.iter().map_while(Option::as_ref) {
+        if let Some(zone) = place.get().and_then(|data| data.zone()) {
+            with_record(zone, *hash, |record| checkpoint::depart(record, status, bytes));
         }
+    }
+    // A person vouches for nobody but the narrowest key.
+    if let (Some(seconds), [Some((place, hash)), ..]) = (completed, conclusion.touched) {
+        complete(request, conclusion, place, hash, seconds);
+    }
+}
+
+/// The client completed what only people complete: it starts anew, and what it did before is a label.
+#[cold]
+fn complete(request: &Request<'_>, conclusion: &Conclusion, place: ZoneRef, hash: u64, seconds: u32) {
+    let Some(zone) = place.get().and_then(|data| data.zone()) else {
+        return;
+    };
+    let before = with_record(zone, hash, |record| {
+        let features = record.features();
+        checkpoint::complete(record, now(request), seconds);
+        features
+    });
+    if let Some(features) = before {
+        samples::completed(request, place, hash, conclusion, &features);
     }
 }
 
@@ -132,6 +149,7 @@ struct Decided<'a> {
     place: ZoneRef,
     case: Case<'a>,
     outcome: Outcome,
+    enough: bool,
 }
 
 impl<'a> Judgement<'a> {
@@ -159,45 +177,65 @@ impl<'a> Judgement<'a> {
     /// new to be judged, and its own record holds nothing but their requests.
     fn of(&self, checks: &'a [Check]) -> Action {
         fault(&self.request, Fault::Panic);
-        let mut touched = [None; MAX_ZONES];
-        let mut decided: Option<Decided<'a>> = None;
+        let (mut touched, mut features) = ([None; MAX_ZONES], None);
         let mut digest = None;
-        for ((place, check), touch) in checks.iter().enumerate().zip(&mut touched) {
-            let Some(case) = self.case(check, place) else {
+        let mut decided = None;
+        for (place, check) in checks.iter().enumerate() {
+            let mut shown = None;
+            let Some(asked) = self.ask(check, place, &mut digest, &mut shown) else {
                 continue;
             };
-            let seed = case.zone.header().seed();
-            let visit = match digest {
-                Some((other, visit)) if other == seed => visit,
-                _ => self.digest(&case),
-            };
-            digest = Some((seed, visit));
-            let Some(outcome) = case.judge(&visit, || self.claim(place)) else {
-                continue;
-            };
-            *touch = Some((check.place(), case.hash));
-            let enough =
-                self.allowed || self.location.trap().is_some() || outcome.standing.is_judged(&case.policy);
-            let worse = decided
-                .as_ref()
-                .is_none_or(|other| outcome.standing.verdict > other.outcome.standing.verdict);
+            if let Some(touch) = touched.iter_mut().find(|touch| touch.is_none()) {
+                *touch = Some((asked.place, asked.case.hash));
+            }
+            // Most locations have one zone.
+            if checks.len() == 1 {
+                return self.conclude(&asked, touched, shown);
+            }
+            let enough = asked.enough;
+            let worse = decided.as_ref().is_none_or(|other: &Decided<'a>| {
+                asked.outcome.standing.verdict > other.outcome.standing.verdict
+            });
             if enough || worse {
-                decided = Some(Decided {
-                    place: check.place(),
-                    case,
-                    outcome,
-                });
+                (decided, features) = (Some(asked), shown);
             }
             if enough {
                 break;
             }
         }
         match decided {
-            Some(decided) => self.conclude(decided, touched),
+            Some(decided) => self.conclude(&decided, touched, features),
             None => Action::GoOn,
         }
     }
 
+    /// What one zone has to say. Zones of one seed share one digest of the request.
+    #[inline]
+    fn ask(
+        &self,
+        check: &'a Check,
+        place: usize,
+        digest: &mut Option<(Seed, Visit)>,
+        shown: &mut Option<Features>,
+    ) -> Option<Decided<'a>> {
+        let case = self.case(check, place)?;
+        let seed = case.zone.header().seed();
+        if digest.is_none_or(|(other, _)| other != seed) {
+            *digest = Some((seed, self.digest(seed)));
+        }
+        let (_, visit) = digest.as_ref()?;
+        let outcome = case.judge(visit, || self.claim(place), shown)?;
+        let enough =
+            self.allowed || self.location.trap().is_some() || outcome.standing.is_judged(&case.policy);
+        Some(Decided {
+            place: check.place(),
+            case,
+            outcome,
+            enough,
+        })
+    }
+
+    #[inline]
     fn case(&self, check: &'a Check, place: usize) -> Option<Case<'a>> {
         let data = check.zone()?;
         let zone = data.zone()?;
@@ -211,39 +249,33 @@ impl<'a> Judgement<'a> {
         }
         let key = data.client_key(key);
         let hash = key_hash(zone.header().seed(), key.as_bytes());
-        let mut limits = check.limits;
-        if place > 0 {
-            limits.min_requests = limits.min_requests.or(Some(DEFAULT_GROUP_REQUESTS));
+        let mut policy = check.limits.policy(self.scorer.thresholds());
+        if place > 0 && check.limits.min_requests.is_none() {
+            policy.min_requests = DEFAULT_GROUP_REQUESTS;
+        }
+        if self.allowed {
+            policy = policy.for_allowed();
         }
         Some(Case {
             request: self.request,
             data,
             zone,
             scorer: self.scorer,
-            policy: self.policy(&limits),
-            limits,
+            policy,
+            limits: &check.limits,
             key,
             hash,
             at: self.at,
         })
     }
 
-    fn policy(&self, limits: &Overrides) -> checkpoint::Policy {
-        let policy = limits.policy(self.scorer.thresholds());
-        if self.allowed {
-            policy.for_allowed()
-        } else {
-            policy
-        }
-    }
-
-    fn digest(&self, case: &Case<'_>) -> Visit {
+    fn digest(&self, seed: Seed) -> Visit {
         let referer = self
             .request
             .referer()
             .filter(|text| !text.is_empty() && *text != b"-");
         let method = Method::parse(self.request.method());
-        Visit::new(case.zone.header().seed(), method, self.request.target(), referer)
+        Visit::new(seed, method, self.request.target(), referer)
     }
 
     /// What is known of the client's claim to be somebody's bot; only the first zone asks.
@@ -268,80 +300,93 @@ impl<'a> Judgement<'a> {
         }
     }
 
-    fn conclude(&self, decided: Decided<'_>, touched: [Option<(ZoneRef, u64)>; MAX_ZONES]) -> Action {
-        let Decided {
-            place,
-            case,
-            mut outcome,
-        } = decided;
+    fn conclude(&self, decided: &Decided<'_>, touched: Touched, shown: Option<Features>) -> Action {
+        let Decided { case, outcome, .. } = decided;
+        let mut standing = outcome.standing;
         if let Some(seconds) = self.location.trap().filter(|_| !self.allowed)
-            && let Some(standing) = case.trap(seconds)
+            && let Some(trapped) = case.trap(seconds)
         {
-            outcome.standing = standing;
+            standing = trapped;
         }
-        let standing = outcome.standing;
         let found = if self.allowed {
             Verdict::Allowed
         } else {
             standing.verdict
         };
-        let enforced = self.watch(&case, &outcome, found) && !self.location.dry_run();
+        let enforced = self.watch(case, &standing, outcome.before, found) && !self.location.dry_run();
         let verdict = match found {
             Verdict::Rejected if !enforced => Verdict::RejectedDryRun,
             found => found,
         };
         case.zone.counters().count(verdict);
         let action = if enforced {
-            self.react(&case, verdict, &standing)
+            self.react(case, verdict, &standing)
         } else {
             Action::GoOn
         };
-        let conclusion = Conclusion {
+        let conclusion = self.request.conclude(|| Conclusion {
             verdict,
             standing,
-            id: reference_id(case.zone.header().seed(), case.hash, standing.evidence),
-            decided_by: place,
+            seed: case.zone.header().seed(),
+            hash: case.hash,
+            decided_by: decided.place,
             touched,
             stopped: matches!(action, Action::Stop { .. }),
-        };
-        if standing.turned && matches!(found, Verdict::Rejected | Verdict::Trapped) {
-            self.request.log(
-                self.location.log_level(),
-                &Turn::new(&conclusion, &case, !enforced),
-            );
+        });
+        if let Some(conclusion) = conclusion {
+            if standing.turned || shown.is_some() || outcome.proven {
+                self.tell(decided, conclusion, found, enforced, shown);
+            }
+            self.tag(enforced, conclusion);
         }
-        if let Some(features) = outcome.features {
-            samples::scored(self.main, &Facts::of(&case, &conclusion, &features));
+        action
+    }
+
+    /// The error log and the samples learn of what is new of a client.
+    #[inline(never)]
+    fn tell(
+        &self,
+        decided: &Decided<'_>,
+        conclusion: &Conclusion,
+        found: Verdict,
+        enforced: bool,
+        shown: Option<Features>,
+    ) {
+        let Decided { case, outcome, .. } = decided;
+        let turned = conclusion.standing.turned;
+        if turned && matches!(found, Verdict::Rejected | Verdict::Trapped) {
+            self.request
+                .log(self.location.log_level(), &Turn::new(conclusion, case, !enforced));
+        }
+        if let Some(features) = &shown {
+            samples::scored(self.main, &Facts::of(case, conclusion, features));
         }
         let origin = match found {
-            Verdict::Trapped => standing.turned.then_some(Origin::Trap),
+            Verdict::Trapped => turned.then_some(Origin::Trap),
             _ => outcome.proven.then_some(Origin::VerifiedBot),
         };
         if let Some(origin) = origin
-            && let Some(features) = outcome.features.or_else(|| case.features())
+            && let Some(features) = shown.or_else(|| case.features())
         {
             let label = Class::Crawler;
             samples::labelled(
                 self.main,
-                &Facts::of(&case, &conclusion, &features),
+                &Facts::of(case, conclusion, &features),
                 Label { label, origin },
             );
         }
-        self.tag(enforced, &conclusion);
-        self.request.conclude(conclusion);
-        action
     }
 
     /// Tells the guards, and asks them whether the client may be stopped.
-    fn watch(&self, case: &Case<'_>, outcome: &Outcome, found: Verdict) -> bool {
+    fn watch(&self, case: &Case<'_>, standing: &Standing, before: u32, found: Verdict) -> bool {
         let (guards, state) = (&self.main.guards, &case.zone.header().guards);
         let rejected = matches!(found, Verdict::Rejected | Verdict::Trapped);
         let seen = Seen {
             at: self.at,
             hash: case.hash,
-            before: outcome.before,
+            before,
             rejected,
-            turned: rejected && outcome.standing.turned,
+            turned: rejected && standing.turned,
         };
         let limits = guards.limits();
         let agent = || {
