@@ -22,6 +22,7 @@ impl Seed {
 }
 
 /// SipHash-1-3 of a key's bytes (Aumasson and Bernstein, 2012). Never 0: 0 marks a free record.
+#[inline]
 pub fn key_hash(seed: Seed, key: &[u8]) -> u64 {
     sip::hash(seed, key).max(1)
 }

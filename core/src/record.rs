@@ -196,6 +196,7 @@ impl Record {
     }
 
     /// Learns a request. `at` may run backwards; the interval is then 0.
+    #[inline]
     pub(crate) fn observe_request(&mut self, at: u32, visit: &Visit, rating: Rating) {
         if self.counters.requests == WINDOW {
             self.halve();
@@ -215,6 +216,7 @@ impl Record {
     }
 
     /// Learns a response: status code and body size in bytes.
+    #[inline]
     pub(crate) fn observe_response(&mut self, status: u16, body_bytes: u64) {
         let counters = &mut self.counters;
         // A request whose record was halved or forgiven meanwhile may answer into a fuller window.
@@ -263,6 +265,7 @@ impl Record {
         at.saturating_sub(self.scored_at) >= SCORE_GAP_SECONDS
     }
 
+    #[inline]
     fn count_request(&mut self, visit: &Visit, rating: Rating) {
         let counters = &mut self.counters;
         counters.requests += 1;
@@ -292,6 +295,7 @@ impl Record {
         self.depth_sum += u16::from(visit.depth);
     }
 
+    #[inline]
     fn observe_page(&mut self, at: u32, visit: &Visit) {
         bitmap::insert(&mut self.path_bits, visit.path);
         let (ring, trail) = (usize::from(self.cursors & 15), usize::from(self.cursors >> 4));
@@ -337,6 +341,7 @@ impl Record {
         self.interval_mean += weight * apart;
     }
 
+    #[cold]
     fn halve(&mut self) {
         let carry = |estimate: f32| libm::roundf(estimate / 2.0).min(f32::from(WINDOW / 2)) as u8;
         self.counters.url_carry = carry(self.distinct_urls());

@@ -113,7 +113,9 @@ pub fn depart(request: &Request<'_>) {
         }
     }
     // A person vouches for nobody but the narrowest key.
-    if let (Some(seconds), [Some((place, hash)), ..]) = (completed, conclusion.touched) {
+    if let Some(seconds) = completed
+        && let Some((place, hash)) = conclusion.touched[0]
+    {
         complete(request, conclusion, place, hash, seconds);
     }
 }
@@ -149,7 +151,7 @@ struct Decided<'a> {
     place: ZoneRef,
     case: Case<'a>,
     outcome: Outcome,
-    enough: bool,
+    features: Option<Features>,
 }
 
 impl<'a> Judgement<'a> {
@@ -172,67 +174,76 @@ impl<'a> Judgement<'a> {
         }
     }
 
+    fn of(&self, checks: &'a [Check]) -> Action {
+        fault(&self.request, Fault::Panic);
+        match checks {
+            [check] => self.one(check),
+            checks => self.several(checks),
+        }
+    }
+
+    /// Most locations have one zone, whose word is final: nothing of the case is moved or kept for later.
+    fn one(&self, check: &'a Check) -> Action {
+        let Some(case) = self.case(check, 0) else {
+            return Action::GoOn;
+        };
+        let visit = self.digest(case.zone.header().seed());
+        let mut shown = None;
+        let Some(outcome) = case.judge(&visit, || self.claim(0), &mut shown) else {
+            return Action::GoOn;
+        };
+        let touched = [Some((check.place(), case.hash)), None, None, None];
+        self.conclude(check.place(), &case, &outcome, touched, shown.as_ref())
+    }
+
     /// Asks one zone after the other, the narrowest first. The first one that knows enough of the client decides;
     /// where none does, the one with the worst to say. So a group answers for those of its members that are too
     /// new to be judged, and its own record holds nothing but their requests.
-    fn of(&self, checks: &'a [Check]) -> Action {
-        fault(&self.request, Fault::Panic);
-        let (mut touched, mut features) = ([None; MAX_ZONES], None);
-        let mut digest = None;
-        let mut decided = None;
+    fn several(&self, checks: &'a [Check]) -> Action {
+        let (mut touched, mut digest) = ([None; MAX_ZONES], None);
+        let mut decided: Option<Decided<'a>> = None;
+        let mut count = 0;
         for (place, check) in checks.iter().enumerate() {
-            let mut shown = None;
-            let Some(asked) = self.ask(check, place, &mut digest, &mut shown) else {
+            let Some(case) = self.case(check, place) else {
                 continue;
             };
-            if let Some(touch) = touched.iter_mut().find(|touch| touch.is_none()) {
-                *touch = Some((asked.place, asked.case.hash));
+            // Zones of one seed share one digest of the request.
+            let seed = case.zone.header().seed();
+            let visit = match digest {
+                Some((other, visit)) if other == seed => visit,
+                _ => self.digest(seed),
+            };
+            digest = Some((seed, visit));
+            let mut features = None;
+            let Some(outcome) = case.judge(&visit, || self.claim(place), &mut features) else {
+                continue;
+            };
+            if let Some(touch) = touched.get_mut(count) {
+                *touch = Some((check.place(), case.hash));
+                count += 1;
             }
-            // Most locations have one zone.
-            if checks.len() == 1 {
-                return self.conclude(&asked, touched, shown);
-            }
-            let enough = asked.enough;
-            let worse = decided.as_ref().is_none_or(|other: &Decided<'a>| {
-                asked.outcome.standing.verdict > other.outcome.standing.verdict
-            });
+            let enough =
+                self.allowed || self.location.trap().is_some() || outcome.standing.is_judged(&case.policy);
+            let worse = decided
+                .as_ref()
+                .is_none_or(|other| outcome.standing.verdict > other.outcome.standing.verdict);
             if enough || worse {
-                (decided, features) = (Some(asked), shown);
+                decided = Some(Decided {
+                    place: check.place(),
+                    case,
+                    outcome,
+                    features,
+                });
             }
             if enough {
                 break;
             }
         }
-        match decided {
-            Some(decided) => self.conclude(&decided, touched, features),
-            None => Action::GoOn,
-        }
-    }
-
-    /// What one zone has to say. Zones of one seed share one digest of the request.
-    #[inline]
-    fn ask(
-        &self,
-        check: &'a Check,
-        place: usize,
-        digest: &mut Option<(Seed, Visit)>,
-        shown: &mut Option<Features>,
-    ) -> Option<Decided<'a>> {
-        let case = self.case(check, place)?;
-        let seed = case.zone.header().seed();
-        if digest.is_none_or(|(other, _)| other != seed) {
-            *digest = Some((seed, self.digest(seed)));
-        }
-        let (_, visit) = digest.as_ref()?;
-        let outcome = case.judge(visit, || self.claim(place), shown)?;
-        let enough =
-            self.allowed || self.location.trap().is_some() || outcome.standing.is_judged(&case.policy);
-        Some(Decided {
-            place: check.place(),
-            case,
-            outcome,
-            enough,
-        })
+        let Some(decided) = decided else {
+            return Action::GoOn;
+        };
+        let (case, outcome) = (&decided.case, &decided.outcome);
+        self.conclude(decided.place, case, outcome, touched, decided.features.as_ref())
     }
 
     #[inline]
@@ -300,8 +311,14 @@ impl<'a> Judgement<'a> {
         }
     }
 
-    fn conclude(&self, decided: &Decided<'_>, touched: Touched, shown: Option<Features>) -> Action {
-        let Decided { case, outcome, .. } = decided;
+    fn conclude(
+        &self,
+        place: ZoneRef,
+        case: &Case<'_>,
+        outcome: &Outcome,
+        touched: Touched,
+        shown: Option<&Features>,
+    ) -> Action {
         let mut standing = outcome.standing;
         if let Some(seconds) = self.location.trap().filter(|_| !self.allowed)
             && let Some(trapped) = case.trap(seconds)
@@ -329,13 +346,13 @@ impl<'a> Judgement<'a> {
             standing,
             seed: case.zone.header().seed(),
             hash: case.hash,
-            decided_by: decided.place,
+            decided_by: place,
             touched,
             stopped: matches!(action, Action::Stop { .. }),
         });
         if let Some(conclusion) = conclusion {
             if standing.turned || shown.is_some() || outcome.proven {
-                self.tell(decided, conclusion, found, enforced, shown);
+                self.tell(case, outcome, conclusion, (found, enforced), shown);
             }
             self.tag(enforced, conclusion);
         }
@@ -346,19 +363,18 @@ impl<'a> Judgement<'a> {
     #[inline(never)]
     fn tell(
         &self,
-        decided: &Decided<'_>,
+        case: &Case<'_>,
+        outcome: &Outcome,
         conclusion: &Conclusion,
-        found: Verdict,
-        enforced: bool,
-        shown: Option<Features>,
+        (found, enforced): (Verdict, bool),
+        shown: Option<&Features>,
     ) {
-        let Decided { case, outcome, .. } = decided;
         let turned = conclusion.standing.turned;
         if turned && matches!(found, Verdict::Rejected | Verdict::Trapped) {
             self.request
                 .log(self.location.log_level(), &Turn::new(conclusion, case, !enforced));
         }
-        if let Some(features) = &shown {
+        if let Some(features) = shown {
             samples::scored(self.main, &Facts::of(case, conclusion, features));
         }
         let origin = match found {
@@ -366,7 +382,7 @@ impl<'a> Judgement<'a> {
             _ => outcome.proven.then_some(Origin::VerifiedBot),
         };
         if let Some(origin) = origin
-            && let Some(features) = shown.or_else(|| case.features())
+            && let Some(features) = shown.copied().or_else(|| case.features())
         {
             let label = Class::Crawler;
             samples::labelled(

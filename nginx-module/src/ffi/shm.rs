@@ -68,6 +68,10 @@ impl ZoneData {
     #[inline]
     pub fn client_key<'k>(&self, value: &'k [u8]) -> ClientKey<'k> {
         match self.prefixes {
+            Some(prefixes) if value.len() == 4 => match value.try_into() {
+                Ok(octets) => ClientKey::V4(octets).within(prefixes),
+                Err(_) => ClientKey::Text(value),
+            },
             Some(prefixes) => ClientKey::from_octets(value)
                 .unwrap_or_else(|| ClientKey::from_text(value))
                 .within(prefixes),
