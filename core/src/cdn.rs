@@ -16,8 +16,8 @@ pub const MAX_CDNS: usize = 256;
 #[derive(Clone, Debug, Default)]
 pub struct Cdns {
     all: Networks,
-    /// First octets of IPv4 addresses in any of them, one bit each.
-    begun: [u64; 4],
+    /// The first two octets of IPv4 addresses in any of them, one bit each.
+    begun: Vec<u64>,
     each: Vec<(String, Networks)>,
 }
 
@@ -55,7 +55,7 @@ impl Cdns {
             .map(|(name, networks)| (name, networks.into_iter().collect()));
         (
             Cdns {
-                begun: all.first_octets(),
+                begun: all.first_halves(),
                 all,
                 each: each.collect(),
             },
@@ -63,11 +63,15 @@ impl Cdns {
         )
     }
 
-    /// The CDN that an address of 4 or 16 bytes belongs to. For other addresses a look at the first octet, or one
-    /// binary search.
+    /// The CDN that an address of 4 or 16 bytes belongs to. For other addresses a look at the first two octets, or
+    /// one binary search.
     pub fn of(&self, address: &[u8]) -> Option<&str> {
-        let begun = |&[first, ..]: &[u8; 4]| self.begun[usize::from(first) / 64] >> (first % 64) & 1 != 0;
-        let ruled_out = address.try_into().is_ok_and(|octets| !begun(octets));
+        let ruled_out = <[u8; 4]>::try_from(address).is_ok_and(|[first, second, ..]| {
+            let half = usize::from(u16::from_be_bytes([first, second]));
+            self.begun
+                .get(half / 64)
+                .is_none_or(|bits| bits >> (half % 64) & 1 == 0)
+        });
         if ruled_out || !self.all.contains(address) {
             return None;
         }

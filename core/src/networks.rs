@@ -62,15 +62,15 @@ impl Networks {
         }
     }
 
-    /// The first octets that IPv4 addresses in the set have, one bit each.
-    pub fn first_octets(&self) -> [u64; 4] {
-        let mut octets = [0; 4];
+    /// The first two octets that IPv4 addresses in the set have, one bit each.
+    pub fn first_halves(&self) -> Vec<u64> {
+        let mut halves = vec![0; (1 << 16) / 64];
         for (start, end) in &self.v4 {
-            for first in start >> 24..=end >> 24 {
-                octets[first as usize / 64] |= 1 << (first % 64);
+            for half in start >> 16..=end >> 16 {
+                halves[half as usize / 64] |= 1 << (half % 64);
             }
         }
-        octets
+        halves
     }
 
     /// Ranges, after merging.

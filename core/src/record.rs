@@ -314,6 +314,7 @@ impl Record {
         self.cursors = next_ring as u8 | (((trail + 1) % TRAIL) as u8) << 4;
     }
 
+    #[inline]
     fn observe_interval(&mut self, seconds: u32) {
         let bin = match seconds {
             0 | 1 => 0,
@@ -327,7 +328,7 @@ impl Record {
             *count += 1;
         }
         let before = unscale(self.last_interval);
-        self.last_interval = scale(libm::log2f(1.0 + seconds as f32));
+        self.last_interval = log_seconds(seconds);
         let interval = unscale(self.last_interval);
         // The first request of a window has no interval before it.
         let seen = u32::from(self.counters.requests);
@@ -377,6 +378,16 @@ impl Record {
 
 fn distinct(carry: u8, bits: &[u8], most: u8) -> f32 {
     (f32::from(carry) + bitmap::estimate(bits)).min(f32::from(most))
+}
+
+/// The scaled log2(1 + seconds) of the intervals that nearly all requests have.
+const LOG_SECONDS: [u16; 8] = [0, 2048, 3246, 4096, 4755, 5294, 5749, 6144];
+
+fn log_seconds(seconds: u32) -> u16 {
+    match LOG_SECONDS.get(seconds as usize) {
+        Some(known) => *known,
+        None => scale(libm::log2f(1.0 + seconds as f32)),
+    }
 }
 
 /// Rounds half up. What is left after the whole part is exact, unlike the sum of a value and one half.

@@ -186,9 +186,8 @@ impl Case<'_> {
         fault(&self.request, Fault::PanicLocked);
         fault(&self.request, Fault::DieLocked);
         let record = set.record_mut(way);
-        let arrival = checkpoint::arrive(record, self.at, visit, rating, &self.policy);
-        noted.requests = record.requests();
-        Some(arrival)
+        noted.requests = record.requests().saturating_add(1);
+        Some(checkpoint::arrive(record, self.at, visit, rating, &self.policy))
     }
 }
 

@@ -67,15 +67,12 @@ impl ZoneData {
     /// The client that a value of the key names.
     #[inline]
     pub fn client_key<'k>(&self, value: &'k [u8]) -> ClientKey<'k> {
-        match self.prefixes {
-            Some(prefixes) if value.len() == 4 => match value.try_into() {
-                Ok(octets) => ClientKey::V4(octets).within(prefixes),
-                Err(_) => ClientKey::Text(value),
-            },
-            Some(prefixes) => ClientKey::from_octets(value)
+        match (self.prefixes, value) {
+            (Some(prefixes), &[a, b, c, d]) => ClientKey::V4([a, b, c, d]).within(prefixes),
+            (Some(prefixes), value) => ClientKey::from_octets(value)
                 .unwrap_or_else(|| ClientKey::from_text(value))
                 .within(prefixes),
-            None => ClientKey::Text(value),
+            (None, value) => ClientKey::Text(value),
         }
     }
 
