@@ -400,3 +400,15 @@ fn scale(value: f32) -> u16 {
 fn unscale(value: u16) -> f32 {
     f32::from(value) / LOG_SCALE
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_intervals_are_what_would_be_computed() {
+        for (seconds, known) in LOG_SECONDS.iter().enumerate() {
+            assert_eq!(*known, scale(libm::log2f(1.0 + seconds as f32)), "{seconds}");
+        }
+    }
+}
