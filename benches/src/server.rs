@@ -43,6 +43,14 @@ impl Setup {
         }
         setup
     }
+
+    /// A zone of clients, and one of the networks that they are in.
+    pub fn with_group() -> Setup {
+        let mut setup = Setup::default();
+        setup.http += " sekisho_zone $binary_remote_addr zone=group:16m prefix4=24 prefix6=48;";
+        setup.location += "sekisho zone=group; ";
+        setup
+    }
 }
 
 impl Default for Setup {

@@ -110,6 +110,7 @@ pub enum Alarm {
 
 impl GuardState {
     /// Learns a request. `agent` is the hash of its user agent, asked for only when it matters.
+    #[inline]
     pub fn observe(&self, seen: &Seen, limits: &Limits, agent: impl FnOnce() -> u64) -> Option<Alarm> {
         let window = seen.at / WINDOW_SECONDS;
         let current = self.window.load(Relaxed);
@@ -206,6 +207,7 @@ impl GuardState {
         })
     }
 
+    #[cold]
     /// Starts a window. `next` when it follows the last one; a longer pause forgets both.
     fn turn(&self, next: bool) -> Option<Alarm> {
         let counted = self.running.requests.load(Relaxed);
@@ -232,6 +234,7 @@ impl GuardState {
         Some(Alarm::Proxy { share })
     }
 
+    #[inline]
     fn vote_for(&self, hash: u64, agent: impl FnOnce() -> u64) {
         let (tag, vote) = (hash >> 32, self.vote.load(Relaxed));
         let (holder, votes) = (vote >> 32, vote & u64::from(u32::MAX));

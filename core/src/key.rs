@@ -22,6 +22,7 @@ impl Seed {
 }
 
 /// SipHash-1-3 of a key's bytes (Aumasson and Bernstein, 2012). Never 0: 0 marks a free record.
+#[inline]
 pub fn key_hash(seed: Seed, key: &[u8]) -> u64 {
     sip::hash(seed, key).max(1)
 }
@@ -60,6 +61,7 @@ pub enum ClientKey<'a> {
 impl<'a> ClientKey<'a> {
     /// An address as nginx has it in `$binary_remote_addr`; `None` for any other length. An IPv4 address mapped
     /// into IPv6 (RFC 4291 section 2.5.5.2) is the IPv4 address.
+    #[inline]
     pub fn from_octets(octets: &[u8]) -> Option<ClientKey<'a>> {
         match *octets {
             [a, b, c, d] | [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d] => {
@@ -81,6 +83,7 @@ impl<'a> ClientKey<'a> {
     }
 
     /// The same with the bits behind the prefix cleared.
+    #[inline]
     pub fn within(self, prefixes: Prefixes) -> ClientKey<'a> {
         match self {
             ClientKey::V4(octets) => {
@@ -100,6 +103,7 @@ impl<'a> ClientKey<'a> {
     }
 
     /// The bytes that are hashed.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             ClientKey::V4(octets) => octets,

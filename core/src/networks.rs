@@ -62,6 +62,17 @@ impl Networks {
         }
     }
 
+    /// The first two octets that IPv4 addresses in the set have, one bit each.
+    pub fn first_halves(&self) -> Vec<u64> {
+        let mut halves = vec![0; (1 << 16) / 64];
+        for (start, end) in &self.v4 {
+            for half in start >> 16..=end >> 16 {
+                halves[half as usize / 64] |= 1 << (half % 64);
+            }
+        }
+        halves
+    }
+
     /// Ranges, after merging.
     pub fn len(&self) -> usize {
         self.v4.len() + self.v6.len()

@@ -205,6 +205,7 @@ impl Record {
     }
 
     /// Learns a request. `at` may run backwards; the interval is then 0.
+    #[inline]
     pub(crate) fn observe_request(&mut self, at: u32, visit: &Visit, rating: Rating) {
         if self.counters.requests == WINDOW {
             self.halve();
@@ -229,6 +230,7 @@ impl Record {
     }
 
     /// Learns a response: status code and body size in bytes.
+    #[inline]
     pub(crate) fn observe_response(&mut self, status: u16, body_bytes: u64) {
         let counters = &mut self.counters;
         // A request whose record was halved or forgiven meanwhile may answer into a fuller window.
@@ -277,6 +279,7 @@ impl Record {
         at.saturating_sub(self.scored_at) >= SCORE_GAP_SECONDS
     }
 
+    #[inline]
     fn count_request(&mut self, visit: &Visit, rating: Rating) {
         let counters = &mut self.counters;
         counters.requests += 1;
@@ -306,6 +309,7 @@ impl Record {
         self.depth_sum += u16::from(visit.depth);
     }
 
+    #[inline]
     fn observe_page(&mut self, at: u32, visit: &Visit) {
         bitmap::insert(&mut self.path_bits, visit.path);
         let (ring, trail) = (usize::from(self.cursors & 15), usize::from(self.cursors >> 4));
@@ -324,6 +328,7 @@ impl Record {
         self.cursors = next_ring as u8 | (((trail + 1) % TRAIL) as u8) << 4;
     }
 
+    #[inline]
     fn observe_interval(&mut self, seconds: u32) {
         let bin = match seconds {
             0 | 1 => 0,
@@ -337,7 +342,7 @@ impl Record {
             *count += 1;
         }
         let before = unscale(self.last_interval);
-        self.last_interval = scale(libm::log2f(1.0 + seconds as f32));
+        self.last_interval = log_seconds(seconds);
         let interval = unscale(self.last_interval);
         // The first request of a window has no interval before it.
         let seen = u32::from(self.counters.requests);
@@ -351,6 +356,7 @@ impl Record {
         self.interval_mean += weight * apart;
     }
 
+    #[cold]
     fn halve(&mut self) {
         let carry = |estimate: f32| libm::roundf(estimate / 2.0).min(f32::from(WINDOW / 2)) as u8;
         self.counters.url_carry = carry(self.distinct_urls());
@@ -388,6 +394,16 @@ fn distinct(carry: u8, bits: &[u8], most: u8) -> f32 {
     (f32::from(carry) + bitmap::estimate(bits)).min(f32::from(most))
 }
 
+/// The scaled log2(1 + seconds) of the intervals that nearly all requests have.
+const LOG_SECONDS: [u16; 8] = [0, 2048, 3246, 4096, 4755, 5294, 5749, 6144];
+
+fn log_seconds(seconds: u32) -> u16 {
+    match LOG_SECONDS.get(seconds as usize) {
+        Some(known) => *known,
+        None => scale(libm::log2f(1.0 + seconds as f32)),
+    }
+}
+
 /// Rounds half up. What is left after the whole part is exact, unlike the sum of a value and one half.
 fn scale(value: f32) -> u16 {
     let scaled = (value * LOG_SCALE).clamp(0.0, f32::from(u16::MAX));
@@ -397,4 +413,16 @@ fn scale(value: f32) -> u16 {
 
 fn unscale(value: u16) -> f32 {
     f32::from(value) / LOG_SCALE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_intervals_are_what_would_be_computed() {
+        for (seconds, known) in LOG_SECONDS.iter().enumerate() {
+            assert_eq!(*known, scale(libm::log2f(1.0 + seconds as f32)), "{seconds}");
+        }
+    }
 }

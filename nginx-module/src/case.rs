@@ -9,7 +9,7 @@ use sekisho_core::table::{Admission, set_index};
 use sekisho_core::url::Visit;
 
 use crate::ffi::request::Request;
-use crate::ffi::shm::{LockedSet, Zone, ZoneData};
+use crate::ffi::shm::{Zone, ZoneData};
 use crate::injected::{Fault, fault};
 use crate::scorer::Scorer;
 use crate::zone::Counters;
@@ -27,7 +27,7 @@ pub struct Case<'a> {
     /// How clients are judged here.
     pub policy: Policy,
     /// What the operator set of that.
-    pub limits: Overrides,
+    pub limits: &'a Overrides,
     /// The client's key, within the zone's prefixes.
     pub key: ClientKey<'a>,
     /// Its hash.
@@ -40,8 +40,6 @@ pub struct Case<'a> {
 pub struct Outcome {
     /// Where the client stands.
     pub standing: Standing,
-    /// The features that the client was just scored by, or that show why its verdict turned.
-    pub features: Option<Features>,
     /// Time of its request before this one, unix seconds; 0 when there was none.
     pub before: u32,
     /// Whether its claim to be somebody's bot was just proven.
@@ -64,56 +62,75 @@ impl Asked {
     };
 }
 
-/// What the record had to say about a request.
-struct Observed {
+/// What else the record had to say about a request.
+#[derive(Clone, Copy, Default)]
+struct Noted {
+    /// Time of the client's request before this one, unix seconds; 0 when there was none.
     before: u32,
+    /// Requests so far, this one included.
     requests: u32,
-    arrival: Arrival,
 }
 
 impl Case<'_> {
     /// Accounts the request and, when a score is due, evaluates the model outside the lock. `None` when the
-    /// record could not be had: the request then goes on as if it had not been seen.
-    pub fn judge(&self, visit: &Visit, claim: impl FnOnce() -> Asked) -> Option<Outcome> {
-        let counters = self.zone.counters();
+    /// record could not be had: the request then goes on as if it had not been seen. `shown` gets the features that
+    /// the client was just scored by, or that show why its verdict turned; most requests have none, and none is
+    /// moved then.
+    #[inline]
+    pub fn judge(
+        &self,
+        visit: &Visit,
+        claim: impl FnOnce() -> Asked,
+        shown: &mut Option<Features>,
+    ) -> Option<Outcome> {
         let rating = self.zone.popularity().visit(visit.url());
-        let index = self.index();
-        let Observed {
-            before,
-            requests,
-            arrival,
-        } = self.observe(&mut self.zone.lock(index)?, visit, rating);
+        let mut noted = Noted::default();
+        let mut outcome = match self.observe(visit, rating, &mut noted)? {
+            Arrival::Settled(standing) => Outcome {
+                standing,
+                before: noted.before,
+                proven: false,
+            },
+            Arrival::Score(features) => self.score(features, noted, claim, shown)?,
+        };
+        if outcome.standing.turned {
+            self.explain(&mut outcome.standing, shown);
+        }
+        Some(outcome)
+    }
+
+    #[inline(never)]
+    fn score(
+        &self,
+        features: Features,
+        noted: Noted,
+        claim: impl FnOnce() -> Asked,
+        shown: &mut Option<Features>,
+    ) -> Option<Outcome> {
+        let counters = self.zone.counters();
+        Counters::add(&counters.scores);
+        let score = self.scorer.score(&features);
+        counters.score.add(score);
+        // A claim is looked at when it makes a difference: where the score speaks against the client, and once
+        // when its verdict begins to count.
+        let matters = score >= self.policy.suspect || noted.requests == self.policy.min_requests;
+        let Asked { trust, judge } = if matters { claim() } else { Asked::UNKNOWN };
         let mut proven = false;
-        let (mut standing, scored) = match arrival {
-            Arrival::Settled(standing) => (standing, None),
-            Arrival::Score(features) => {
-                Counters::add(&counters.scores);
-                let score = self.scorer.score(&features);
-                counters.score.add(score);
-                // A claim is looked at when it makes a difference: where the score speaks against the client, and
-                // once when its verdict begins to count.
-                let matters = score >= self.policy.suspect || requests == self.policy.min_requests;
-                let Asked { trust, judge } = if matters { claim() } else { Asked::UNKNOWN };
-                let settle = |record: &mut Record| {
-                    proven = trust == Trust::Verified && !record.is_verified();
-                    checkpoint::trust(record, trust);
-                    match judge {
-                        true => checkpoint::settle(record, self.at, score, &self.policy),
-                        false => checkpoint::postpone(record, self.at, &self.policy),
-                    }
-                };
-                (self.with_record(settle)?, Some(features).filter(|_| judge))
+        let settle = |record: &mut Record| {
+            proven = trust == Trust::Verified && !record.is_verified();
+            checkpoint::trust(record, trust);
+            match judge {
+                true => checkpoint::settle(record, self.at, score, &self.policy),
+                false => checkpoint::postpone(record, self.at, &self.policy),
             }
         };
-        let explained = if standing.turned {
-            self.explain(&mut standing, scored)
-        } else {
-            scored
-        };
+        let standing = self.with_record(settle)?;
+        if judge {
+            *shown = Some(features);
+        }
         Some(Outcome {
             standing,
-            features: explained,
-            before,
+            before: noted.before,
             proven,
         })
     }
@@ -130,9 +147,11 @@ impl Case<'_> {
 
     /// Finds the reasons for a verdict that just turned, keeps them, and returns the features that show them.
     /// Under another location's thresholds a verdict can turn without a new score; they are then those of now.
-    fn explain(&self, standing: &mut Standing, scored: Option<Features>) -> Option<Features> {
-        let features = scored.or_else(|| self.features())?;
-        let [first, second, third] = self.scorer.reasons(&features);
+    #[cold]
+    fn explain(&self, standing: &mut Standing, shown: &mut Option<Features>) {
+        *shown = shown.or_else(|| self.features());
+        let Some(features) = shown else { return };
+        let [first, second, third] = self.scorer.reasons(features);
         let keep = |record: &mut Record| {
             let reasons = match record.is_false_claim() {
                 true => [REASON_FALSE_CLAIM, first, second],
@@ -142,7 +161,6 @@ impl Case<'_> {
             reasons
         };
         standing.reasons = self.with_record(keep).unwrap_or([NO_REASON; 3]);
-        Some(features)
     }
 
     /// Changes the client's record under its lock; `None` when the lock or the record is not to be had.
@@ -150,40 +168,31 @@ impl Case<'_> {
         with_record(self.zone, self.hash, change)
     }
 
-    fn index(&self) -> u32 {
-        set_index(self.hash, self.zone.sets())
-    }
-
-    fn observe(&self, set: &mut LockedSet<'_>, visit: &Visit, rating: Rating) -> Observed {
+    #[inline]
+    fn observe(&self, visit: &Visit, rating: Rating, noted: &mut Noted) -> Option<Arrival> {
+        let mut set = self.zone.lock(set_index(self.hash, self.zone.sets()))?;
         let counters = self.zone.counters();
         Counters::add(&counters.requests);
         let way = set.victim(self.hash, self.at);
         set.announce(way);
-        let before = match set.admit_at(way, self.hash, self.at) {
-            Admission::Known => set.record(way).seen().1,
-            Admission::Fresh => {
-                set.set_name(way, self.key.as_bytes());
-                0
-            }
+        match set.admit_at(way, self.hash, self.at) {
+            Admission::Known => noted.before = set.record(way).seen().1,
+            Admission::Fresh => set.set_name(way, self.key.as_bytes()),
             Admission::Evicted => {
                 set.set_name(way, self.key.as_bytes());
                 Counters::add(&counters.evictions);
-                0
             }
-        };
+        }
         fault(&self.request, Fault::PanicLocked);
         fault(&self.request, Fault::DieLocked);
         let record = set.record_mut(way);
-        let arrival = checkpoint::arrive(record, self.at, visit, rating, &self.policy);
-        Observed {
-            before,
-            requests: record.requests(),
-            arrival,
-        }
+        noted.requests = record.requests().saturating_add(1);
+        Some(checkpoint::arrive(record, self.at, visit, rating, &self.policy))
     }
 }
 
 /// Changes a known client's record under its lock; `None` when the lock or the record is not to be had.
+#[inline]
 pub fn with_record<T>(zone: Zone<'_>, hash: u64, change: impl FnOnce(&mut Record) -> T) -> Option<T> {
     let mut set = zone.lock(set_index(hash, zone.sets()))?;
     let way = set.find(hash)?;

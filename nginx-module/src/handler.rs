@@ -1,8 +1,9 @@
 //! What happens to a request: accounted before the access phase, once more after its response.
 
-use sekisho_core::checkpoint::{self, DEFAULT_GROUP_REQUESTS, Overrides, Standing, Verdict};
+use sekisho_core::checkpoint::{self, DEFAULT_GROUP_REQUESTS, Standing, Verdict};
+use sekisho_core::feature::Features;
 use sekisho_core::guard::{Alarm, Seen};
-use sekisho_core::key::key_hash;
+use sekisho_core::key::{Seed, key_hash};
 use sekisho_core::sample::{Class, Label, Origin};
 use sekisho_core::url::{Method, Visit};
 
@@ -45,14 +46,22 @@ pub struct Conclusion {
     pub verdict: Verdict,
     /// Where the client stands in the zone that decided.
     pub standing: Standing,
-    /// Reference id.
-    pub id: u64,
+    seed: Seed,
+    hash: u64,
     decided_by: ZoneRef,
-    touched: [Option<(ZoneRef, u64)>; MAX_ZONES],
+    touched: Touched,
     stopped: bool,
 }
 
+/// The zones that accounted a request, the narrowest first, and the key's hash there.
+type Touched = [Option<(ZoneRef, u64)>; MAX_ZONES];
+
 impl Conclusion {
+    /// Reference id. Few requests are asked for it, so it is computed when one is.
+    pub fn id(&self) -> u64 {
+        reference_id(self.seed, self.hash, self.standing.evidence)
+    }
+
     /// Name of the zone that decided.
     pub fn zone(&self) -> Option<&str> {
         self.decided_by.get().map(|data| data.name.as_str())
@@ -98,22 +107,32 @@ pub fn depart(request: &Request<'_>) {
         .location()
         .human()
         .filter(|_| (200..400).contains(&status));
-    for (order, (place, hash)) in conclusion.touched.iter().flatten().enumerate() {
-        let Some(zone) = place.get().and_then(|data| data.zone()) else {
-            continue;
-        };
-        // A person vouches for nobody but the narrowest key.
-        let completed = completed.filter(|_| order == 0);
-        let before = with_record(zone, *hash, |record| {
-            checkpoint::depart(record, status, bytes);
-            let seconds = completed?;
-            let features = record.features();
-            checkpoint::complete(record, now(request), seconds);
-            Some(features)
-        });
-        if let Some(features) = before.flatten() {
-            samples::completed(request, *place, *hash, conclusion, &features);
+    for (place, hash) in conclusion.touched.iter().map_while(Option::as_ref) {
+        if let Some(zone) = place.get().and_then(|data| data.zone()) {
+            with_record(zone, *hash, |record| checkpoint::depart(record, status, bytes));
         }
+    }
+    // A person vouches for nobody but the narrowest key.
+    if let Some(seconds) = completed
+        && let Some((place, hash)) = conclusion.touched[0]
+    {
+        complete(request, conclusion, place, hash, seconds);
+    }
+}
+
+/// The client completed what only people complete: it starts anew, and what it did before is a label.
+#[cold]
+fn complete(request: &Request<'_>, conclusion: &Conclusion, place: ZoneRef, hash: u64, seconds: u32) {
+    let Some(zone) = place.get().and_then(|data| data.zone()) else {
+        return;
+    };
+    let before = with_record(zone, hash, |record| {
+        let features = record.features();
+        checkpoint::complete(record, now(request), seconds);
+        features
+    });
+    if let Some(features) = before {
+        samples::completed(request, place, hash, conclusion, &features);
     }
 }
 
@@ -132,6 +151,7 @@ struct Decided<'a> {
     place: ZoneRef,
     case: Case<'a>,
     outcome: Outcome,
+    features: Option<Features>,
 }
 
 impl<'a> Judgement<'a> {
@@ -154,28 +174,54 @@ impl<'a> Judgement<'a> {
         }
     }
 
+    fn of(&self, checks: &'a [Check]) -> Action {
+        fault(&self.request, Fault::Panic);
+        match checks {
+            [check] => self.one(check),
+            checks => self.several(checks),
+        }
+    }
+
+    /// Most locations have one zone, whose word is final: nothing of the case is moved or kept for later.
+    fn one(&self, check: &'a Check) -> Action {
+        let Some(case) = self.case(check, 0) else {
+            return Action::GoOn;
+        };
+        let visit = self.digest(case.zone.header().seed());
+        let mut shown = None;
+        let Some(outcome) = case.judge(&visit, || self.claim(0), &mut shown) else {
+            return Action::GoOn;
+        };
+        let touched = [Some((check.place(), case.hash)), None, None, None];
+        self.conclude(check.place(), &case, &outcome, touched, shown.as_ref())
+    }
+
     /// Asks one zone after the other, the narrowest first. The first one that knows enough of the client decides;
     /// where none does, the one with the worst to say. So a group answers for those of its members that are too
     /// new to be judged, and its own record holds nothing but their requests.
-    fn of(&self, checks: &'a [Check]) -> Action {
-        fault(&self.request, Fault::Panic);
-        let mut touched = [None; MAX_ZONES];
+    fn several(&self, checks: &'a [Check]) -> Action {
+        let (mut touched, mut digest) = ([None; MAX_ZONES], None);
         let mut decided: Option<Decided<'a>> = None;
-        let mut digest = None;
-        for ((place, check), touch) in checks.iter().enumerate().zip(&mut touched) {
+        let mut count = 0;
+        for (place, check) in checks.iter().enumerate() {
             let Some(case) = self.case(check, place) else {
                 continue;
             };
+            // Zones of one seed share one digest of the request.
             let seed = case.zone.header().seed();
             let visit = match digest {
                 Some((other, visit)) if other == seed => visit,
-                _ => self.digest(&case),
+                _ => self.digest(seed),
             };
             digest = Some((seed, visit));
-            let Some(outcome) = case.judge(&visit, || self.claim(place)) else {
+            let mut features = None;
+            let Some(outcome) = case.judge(&visit, || self.claim(place), &mut features) else {
                 continue;
             };
-            *touch = Some((check.place(), case.hash));
+            if let Some(touch) = touched.get_mut(count) {
+                *touch = Some((check.place(), case.hash));
+                count += 1;
+            }
             let enough =
                 self.allowed || self.location.trap().is_some() || outcome.standing.is_judged(&case.policy);
             let worse = decided
@@ -186,18 +232,21 @@ impl<'a> Judgement<'a> {
                     place: check.place(),
                     case,
                     outcome,
+                    features,
                 });
             }
             if enough {
                 break;
             }
         }
-        match decided {
-            Some(decided) => self.conclude(decided, touched),
-            None => Action::GoOn,
-        }
+        let Some(decided) = decided else {
+            return Action::GoOn;
+        };
+        let (case, outcome) = (&decided.case, &decided.outcome);
+        self.conclude(decided.place, case, outcome, touched, decided.features.as_ref())
     }
 
+    #[inline]
     fn case(&self, check: &'a Check, place: usize) -> Option<Case<'a>> {
         let data = check.zone()?;
         let zone = data.zone()?;
@@ -211,39 +260,33 @@ impl<'a> Judgement<'a> {
         }
         let key = data.client_key(key);
         let hash = key_hash(zone.header().seed(), key.as_bytes());
-        let mut limits = check.limits;
-        if place > 0 {
-            limits.min_requests = limits.min_requests.or(Some(DEFAULT_GROUP_REQUESTS));
+        let mut policy = check.limits.policy(self.scorer.thresholds());
+        if place > 0 && check.limits.min_requests.is_none() {
+            policy.min_requests = DEFAULT_GROUP_REQUESTS;
+        }
+        if self.allowed {
+            policy = policy.for_allowed();
         }
         Some(Case {
             request: self.request,
             data,
             zone,
             scorer: self.scorer,
-            policy: self.policy(&limits),
-            limits,
+            policy,
+            limits: &check.limits,
             key,
             hash,
             at: self.at,
         })
     }
 
-    fn policy(&self, limits: &Overrides) -> checkpoint::Policy {
-        let policy = limits.policy(self.scorer.thresholds());
-        if self.allowed {
-            policy.for_allowed()
-        } else {
-            policy
-        }
-    }
-
-    fn digest(&self, case: &Case<'_>) -> Visit {
+    fn digest(&self, seed: Seed) -> Visit {
         let referer = self
             .request
             .referer()
             .filter(|text| !text.is_empty() && *text != b"-");
         let method = Method::parse(self.request.method());
-        Visit::new(case.zone.header().seed(), method, self.request.target(), referer)
+        Visit::new(seed, method, self.request.target(), referer)
     }
 
     /// What is known of the client's claim to be somebody's bot; only the first zone asks.
@@ -268,80 +311,98 @@ impl<'a> Judgement<'a> {
         }
     }
 
-    fn conclude(&self, decided: Decided<'_>, touched: [Option<(ZoneRef, u64)>; MAX_ZONES]) -> Action {
-        let Decided {
-            place,
-            case,
-            mut outcome,
-        } = decided;
+    fn conclude(
+        &self,
+        place: ZoneRef,
+        case: &Case<'_>,
+        outcome: &Outcome,
+        touched: Touched,
+        shown: Option<&Features>,
+    ) -> Action {
+        let mut standing = outcome.standing;
         if let Some(seconds) = self.location.trap().filter(|_| !self.allowed)
-            && let Some(standing) = case.trap(seconds)
+            && let Some(trapped) = case.trap(seconds)
         {
-            outcome.standing = standing;
+            standing = trapped;
         }
-        let standing = outcome.standing;
         let found = if self.allowed {
             Verdict::Allowed
         } else {
             standing.verdict
         };
-        let enforced = self.watch(&case, &outcome, found) && !self.location.dry_run();
+        let enforced = self.watch(case, &standing, outcome.before, found) && !self.location.dry_run();
         let verdict = match found {
             Verdict::Rejected if !enforced => Verdict::RejectedDryRun,
             found => found,
         };
         case.zone.counters().count(verdict);
         let action = if enforced {
-            self.react(&case, verdict, &standing)
+            self.react(case, verdict, &standing)
         } else {
             Action::GoOn
         };
-        let conclusion = Conclusion {
+        let conclusion = self.request.conclude(|| Conclusion {
             verdict,
             standing,
-            id: reference_id(case.zone.header().seed(), case.hash, standing.evidence),
+            seed: case.zone.header().seed(),
+            hash: case.hash,
             decided_by: place,
             touched,
             stopped: matches!(action, Action::Stop { .. }),
-        };
-        if standing.turned && matches!(found, Verdict::Rejected | Verdict::Trapped) {
-            self.request.log(
-                self.location.log_level(),
-                &Turn::new(&conclusion, &case, !enforced),
-            );
+        });
+        if let Some(conclusion) = conclusion {
+            if standing.turned || shown.is_some() || outcome.proven {
+                self.tell(case, outcome, conclusion, (found, enforced), shown);
+            }
+            self.tag(enforced, conclusion);
         }
-        if let Some(features) = outcome.features {
-            samples::scored(self.main, &Facts::of(&case, &conclusion, &features));
+        action
+    }
+
+    /// The error log and the samples learn of what is new of a client.
+    #[inline(never)]
+    fn tell(
+        &self,
+        case: &Case<'_>,
+        outcome: &Outcome,
+        conclusion: &Conclusion,
+        (found, enforced): (Verdict, bool),
+        shown: Option<&Features>,
+    ) {
+        let turned = conclusion.standing.turned;
+        if turned && matches!(found, Verdict::Rejected | Verdict::Trapped) {
+            self.request
+                .log(self.location.log_level(), &Turn::new(conclusion, case, !enforced));
+        }
+        if let Some(features) = shown {
+            samples::scored(self.main, &Facts::of(case, conclusion, features));
         }
         let origin = match found {
-            Verdict::Trapped => standing.turned.then_some(Origin::Trap),
+            Verdict::Trapped => turned.then_some(Origin::Trap),
             _ => outcome.proven.then_some(Origin::VerifiedBot),
         };
         if let Some(origin) = origin
-            && let Some(features) = outcome.features.or_else(|| case.features())
+            && let Some(features) = shown.copied().or_else(|| case.features())
         {
             let label = Class::Crawler;
             samples::labelled(
                 self.main,
-                &Facts::of(&case, &conclusion, &features),
+                &Facts::of(case, conclusion, &features),
                 Label { label, origin },
             );
         }
-        self.tag(enforced, &conclusion);
-        self.request.conclude(conclusion);
-        action
     }
 
     /// Tells the guards, and asks them whether the client may be stopped.
-    fn watch(&self, case: &Case<'_>, outcome: &Outcome, found: Verdict) -> bool {
+    fn watch(&self, case: &Case<'_>, standing: &Standing, before: u32, found: Verdict) -> bool {
         let (guards, state) = (&self.main.guards, &case.zone.header().guards);
         let rejected = matches!(found, Verdict::Rejected | Verdict::Trapped);
         let seen = Seen {
             at: self.at,
             hash: case.hash,
-            before: outcome.before,
+            before,
             rejected,
-            turned: rejected && outcome.standing.turned,
+            turned: rejected && standing.turned,
         };
         let limits = guards.limits();
         let agent = || {

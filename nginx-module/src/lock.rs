@@ -31,18 +31,31 @@ fn way_of(word: u64) -> Option<usize> {
 }
 
 /// Takes the lock for `pid` (never 0), or gives up when a living process keeps it.
+#[inline]
 pub fn acquire(word: &AtomicU64, pid: u32, is_gone: impl Fn(u32) -> bool) -> Option<Taken> {
-    let mine = word_of(pid, None);
+    if try_once(word, pid) {
+        return Some(Taken::Free);
+    }
+    wait(word, pid, is_gone)
+}
+
+#[inline]
+fn try_once(word: &AtomicU64, pid: u32) -> bool {
+    word.load(Ordering::Relaxed) == FREE
+        && word
+            .compare_exchange_weak(FREE, word_of(pid, None), Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+}
+
+/// Somebody holds it, which is rare: kept apart from the path of every request.
+#[cold]
+fn wait(word: &AtomicU64, pid: u32, is_gone: impl Fn(u32) -> bool) -> Option<Taken> {
     for _ in 0..YIELDS {
         for _ in 0..SPINS {
-            if word.load(Ordering::Relaxed) == FREE
-                && word
-                    .compare_exchange_weak(FREE, mine, Ordering::Acquire, Ordering::Relaxed)
-                    .is_ok()
-            {
+            spin_loop();
+            if try_once(word, pid) {
                 return Some(Taken::Free);
             }
-            spin_loop();
         }
         yield_now();
     }
@@ -60,6 +73,7 @@ pub fn acquire(word: &AtomicU64, pid: u32, is_gone: impl Fn(u32) -> bool) -> Opt
 }
 
 /// Says which record the owner is about to write.
+#[inline]
 pub fn announce(word: &AtomicU64, pid: u32, way: usize) {
     word.store(word_of(pid, Some(way)), Ordering::Release);
     // A release store keeps what comes before it; the compiler could still move the plain writes to the record
@@ -70,6 +84,7 @@ pub fn announce(word: &AtomicU64, pid: u32, way: usize) {
 }
 
 /// Gives the lock back.
+#[inline]
 pub fn release(word: &AtomicU64) {
     word.store(FREE, Ordering::Release);
 }

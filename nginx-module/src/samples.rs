@@ -9,7 +9,7 @@ use std::fmt::Display;
 use std::hash::Hasher;
 use std::rc::Rc;
 
-use sekisho_core::checkpoint::{Overrides, Standing, Verdict};
+use sekisho_core::checkpoint::{DEFAULT_MIN_REQUESTS, Overrides, Standing, Verdict};
 use sekisho_core::feature::{Features, schema_hash};
 use sekisho_core::key::{Prefixes, Seed, shown_address};
 use sekisho_core::sample::{
@@ -59,6 +59,8 @@ pub struct Facts<'a> {
     pub scorer: &'a Scorer,
     /// What the operator set for this location.
     pub limits: &'a Overrides,
+    /// Requests before which a client cannot be judged here.
+    pub min_requests: u32,
     /// Request method.
     pub method: &'a [u8],
     /// Request target.
@@ -79,7 +81,8 @@ impl<'a> Facts<'a> {
             standing: &conclusion.standing,
             features,
             scorer: case.scorer,
-            limits: &case.limits,
+            limits: case.limits,
+            min_requests: case.policy.min_requests,
             method: case.request.method(),
             target: case.request.target(),
         }
@@ -255,6 +258,7 @@ pub fn completed(
         features,
         scorer: &scorer,
         limits: &Overrides::default(),
+        min_requests: DEFAULT_MIN_REQUESTS,
         method: request.method(),
         target: request.target(),
     };
@@ -288,7 +292,7 @@ fn challenge(main: &MainConf, facts: &Facts<'_>) -> Option<(Rc<Scorer>, f32)> {
         facts.limits.policy(challenger.thresholds()),
     );
     let rejected = facts.standing.score.is_some_and(|score| score >= own.reject);
-    if facts.standing.requests >= own.min_requests {
+    if facts.standing.requests >= facts.min_requests {
         match (rejected, score >= other.reject) {
             (true, false) => Totals::add(&totals.champion_alone, 1),
             (false, true) => Totals::add(&totals.challenger_alone, 1),

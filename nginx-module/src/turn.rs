@@ -29,11 +29,9 @@ impl<'a> Turn<'a> {
 impl Display for Turn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Conclusion {
-            standing,
-            id,
-            verdict,
-            ..
+            standing, verdict, ..
         } = self.conclusion;
+        let id = self.conclusion.id();
         if *verdict == Verdict::Trapped {
             f.write_str("sekisho: trapped client,")?;
         } else {

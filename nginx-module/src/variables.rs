@@ -89,7 +89,7 @@ impl Variable {
                 return None;
             }
             Variable::Reason => write_reasons(&mut text, conclusion.standing.reasons),
-            Variable::Id => write!(text, "{:016x}", conclusion.id),
+            Variable::Id => write!(text, "{:016x}", conclusion.id()),
             Variable::Zone => text.write_str(conclusion.zone()?),
             #[cfg(feature = "test-clock")]
             Variable::Counters | Variable::Workers => Ok(()),

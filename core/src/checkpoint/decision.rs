@@ -110,6 +110,7 @@ pub fn trust(record: &mut Record, trust: Trust) {
 }
 
 /// Ends what is over.
+#[inline]
 pub(super) fn expire(record: &mut Record, at: u32) {
     if record.lasts(at) {
         return;
@@ -121,6 +122,7 @@ pub(super) fn expire(record: &mut Record, at: u32) {
 }
 
 /// What the judgement comes to under bans and immunity; begins a ban when it says reject.
+#[inline]
 pub(super) fn weigh(record: &mut Record, at: u32, judged: Verdict, policy: &Policy) -> Verdict {
     if record.is(flag::VERIFIED) && !record.is(flag::OPERATOR) {
         return Verdict::Allowed;

@@ -95,6 +95,7 @@ pub enum Arrival {
 }
 
 /// A request came. `at` is in unix seconds.
+#[inline]
 pub fn arrive(record: &mut Record, at: u32, visit: &Visit, rating: Rating, policy: &Policy) -> Arrival {
     decision::expire(record, at);
     record.observe_request(at, visit, rating);
@@ -127,14 +128,17 @@ pub fn explain(record: &mut Record, reasons: [u8; 3]) {
 }
 
 /// A response went out. Not to be called for a request that we stopped: a ban would feed itself.
+#[inline]
 pub fn depart(record: &mut Record, status: u16, body_bytes: u64) {
     record.observe_response(status, body_bytes);
 }
 
+#[inline]
 fn stand(record: &mut Record, at: u32, policy: &Policy) -> Standing {
     let score = (record.scored_at != 0).then_some(record.score);
-    let distrusting = policy.for_false_claim();
+    let distrusting;
     let policy = if record.is(flag::FALSE_CLAIM) {
+        distrusting = policy.for_false_claim();
         &distrusting
     } else {
         policy

@@ -72,6 +72,7 @@ impl Policy {
         doubled.min(most) as u32
     }
 
+    #[inline]
     pub(super) fn judge(&self, score: Option<f32>, evidence: u32) -> Verdict {
         match score {
             Some(score) if evidence >= self.min_requests && score >= self.reject => Verdict::Rejected,
@@ -98,6 +99,7 @@ pub struct Overrides {
 
 impl Overrides {
     /// The policy of these under a model. A threshold below the model's own suspicion takes it along.
+    #[inline]
     pub fn policy(&self, model: Thresholds) -> Policy {
         let reject = self.threshold.unwrap_or(model.reject);
         let policy = Policy::new(self.suspect.unwrap_or(model.suspect.min(reject)), reject);

@@ -201,3 +201,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn first_halves_hold_every_range_and_nothing_else() {
+    let text = b"192.0.2.0/24\n10.0.0.0/15\n255.255.255.255\n2001:db8::/32\n";
+    let (networks, _) = Networks::parse(text);
+    let halves = networks.first_halves();
+    let set: Vec<usize> = (0..1 << 16)
+        .filter(|half| halves[half / 64] >> (half % 64) & 1 != 0)
+        .collect();
+    assert_eq!(set, [0x0a00, 0x0a01, 0xc000, 0xffff]);
+}

@@ -5,6 +5,7 @@
 //! as HyperLogLog in the same space.
 
 /// Sets the bit of `hash`; true when it was clear before.
+#[inline]
 pub fn insert(bits: &mut [u8], hash: u64) -> bool {
     let place = ((u128::from(hash) * (bits.len() as u128 * 8)) >> 64) as usize;
     let Some(byte) = bits.get_mut(place / 8) else {

@@ -100,6 +100,7 @@ impl<'a> Popularity<'a> {
 
     /// Rates a URL and adds it without counting the visit: for callers that go through one epoch in
     /// parallel and then say how many they were. They must not pass [`Popularity::room`] in one go.
+    #[inline]
     pub fn rate_and_add(&self, url: u64) -> Rating {
         let half = self.cells.len() / 2;
         let (low, high) = self.cells.split_at(half);
@@ -128,6 +129,7 @@ impl<'a> Popularity<'a> {
     }
 
     /// Counts `visits`; the one that fills the epoch starts the next.
+    #[inline]
     pub fn advance(&self, visits: u32) {
         let before = self.state.running.fetch_add(visits, Relaxed);
         let length = self.length();

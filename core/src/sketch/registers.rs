@@ -12,6 +12,7 @@ const MAX_RANK: u32 = 15;
 const ALPHA: f32 = 0.709;
 
 /// Adds a value by its hash.
+#[inline]
 pub fn insert(registers: &mut [u8; BYTES], hash: u64) {
     let register = (hash >> 58) as usize;
     let rank = ((hash << 6).leading_zeros() + 1).min(MAX_RANK) as u8;

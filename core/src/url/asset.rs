@@ -29,6 +29,7 @@ const WORDS: [u64; ASSETS.len()] = {
 };
 
 /// Whether a path ends in one of [`ASSETS`], in whatever case.
+#[inline]
 pub(super) fn is_asset(path: &[u8]) -> bool {
     let tail = &path[path.len().saturating_sub(LONGEST + 1)..];
     match tail.iter().rposition(|&byte| byte == b'.') {

@@ -37,6 +37,7 @@ pub enum Method {
 
 impl Method {
     /// Reads the method's name; methods are case-sensitive (RFC 9110 section 9.1).
+    #[inline]
     pub fn parse(name: &[u8]) -> Method {
         match name {
             b"GET" => Method::Get,
@@ -71,6 +72,7 @@ pub struct Visit {
 impl Visit {
     /// Digests a request. `target` is the raw request target (`$request_uri`); `referer` is `None` when the
     /// header is absent, empty or "-", which an access log cannot tell apart.
+    #[inline]
     pub fn new(seed: Seed, method: Method, target: &[u8], referer: Option<&[u8]>) -> Visit {
         let target = without_authority(target);
         let (path, query) = plain::target(seed, target).unwrap_or_else(|| spelled::target(seed, target));
@@ -105,6 +107,7 @@ pub(crate) fn tag(hash: u64) -> u16 {
 }
 
 /// What is left of a target without scheme and authority.
+#[inline]
 fn without_authority(target: &[u8]) -> &[u8] {
     if target.first() == Some(&b'/') {
         return target;

@@ -79,6 +79,7 @@ pub(super) fn after_authority(text: &[u8]) -> Option<&[u8]> {
 }
 
 /// Path and query of a target without authority.
+#[inline]
 pub(super) fn target(seed: Seed, target: &[u8]) -> Option<(Path<'_>, Option<u64>)> {
     let path = path(seed, target)?;
     match target.get(path.text.len() + 1..) {

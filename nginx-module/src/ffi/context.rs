@@ -52,21 +52,24 @@ pub unsafe fn find<'a>(r: NonNull<ngx_http_request_t>) -> Option<&'a Conclusion>
 
 const MARK: unsafe extern "C" fn(*mut c_void) = conclusion_cleanup;
 
-/// Keeps a conclusion with its request. False when nginx has no memory.
+/// Keeps a conclusion with its request, made in its place there. `None` when nginx has no memory.
 ///
 /// # Safety
-/// `r` must be a live main request.
-pub unsafe fn attach(r: NonNull<ngx_http_request_t>, conclusion: Conclusion) -> bool {
+/// `r` must be a live main request; the reference ends with it.
+#[inline]
+pub unsafe fn attach<'a>(
+    r: NonNull<ngx_http_request_t>,
+    conclusion: impl FnOnce() -> Conclusion,
+) -> Option<&'a Conclusion> {
     // SAFETY: the request and its pool are live; nginx allocates the size behind the cleanup, aligned to
     // NGX_ALIGNMENT, which the assertion above compares with what we store.
     unsafe {
         let request = r.as_ref();
-        let Some(cleanup) = ngx_pool_cleanup_add(request.pool, size_of::<Conclusion>()).as_mut() else {
-            return false;
-        };
+        let cleanup = ngx_pool_cleanup_add(request.pool, size_of::<Conclusion>()).as_mut()?;
+        let place = cleanup.data.cast::<Conclusion>();
+        place.write(conclusion());
         cleanup.handler = Some(MARK);
-        cleanup.data.cast::<Conclusion>().write(conclusion);
         *request.ctx.add(ngx_http_sekisho_module.ctx_index) = cleanup.data;
+        place.as_ref()
     }
-    true
 }

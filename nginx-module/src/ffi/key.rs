@@ -7,9 +7,14 @@ use nginx_sys::{
     ngx_http_get_variable_index, ngx_http_request_t, ngx_str_t, ngx_uint_t,
 };
 
+use super::resolver::socket_octets;
+
 /// A compiled key.
 pub(super) enum Key {
-    /// One variable and nothing else, as nearly every key is: nginx need not put a text together, which costs six
+    /// `$binary_remote_addr`, as nearly every key is: read where nginx reads it, without asking nginx. The index is for
+    /// a client without an address, on a unix socket.
+    Address(ngx_uint_t),
+    /// One other variable and nothing else: nginx need not put a text together, which costs six
     /// times as much.
     Variable(ngx_uint_t),
     /// Anything else.
@@ -22,6 +27,10 @@ impl Key {
         let Some(name) = single_variable(text.as_bytes()) else {
             return Key::Complex(complex);
         };
+        let key = match name {
+            b"binary_remote_addr" => Key::Address,
+            _ => Key::Variable,
+        };
         let mut name = ngx_str_t {
             len: name.len(),
             data: name.as_ptr().cast_mut(),
@@ -29,16 +38,30 @@ impl Key {
         // SAFETY: the configuration being read; nginx keeps the name, which lives as long as the cycle. It answers
         // NGX_ERROR (-1) or the index that compiling `complex` has given to the name already.
         let index = unsafe { ngx_http_get_variable_index(cf.as_ptr(), &mut name) };
-        ngx_uint_t::try_from(index).map_or(Key::Complex(complex), Key::Variable)
+        ngx_uint_t::try_from(index).map_or(Key::Complex(complex), key)
     }
 
     /// The key's value for a request. `None` when nginx has no memory for it.
     ///
     /// # Safety
     /// `r` must be a live request, and the value must not outlive it.
+    #[inline]
     pub unsafe fn value<'a>(&self, r: *mut ngx_http_request_t) -> Option<&'a [u8]> {
+        if let Key::Address(_) = self {
+            // SAFETY: a request has a connection, and that has the socket address of its client, or the one that
+            // realip put in its place: `ngx_http_variable_binary_remote_addr` reads the same.
+            let octets = unsafe { socket_octets((*(*r).connection).sockaddr) };
+            if octets.is_some() {
+                return octets;
+            }
+        }
+        // SAFETY: as the caller says.
+        unsafe { self.asked(r) }
+    }
+
+    unsafe fn asked<'a>(&self, r: *mut ngx_http_request_t) -> Option<&'a [u8]> {
         let (data, len) = match self {
-            Key::Variable(index) => {
+            Key::Variable(index) | Key::Address(index) => {
                 // SAFETY: nginx gave the index for this configuration; its answer is null or of the request.
                 let value = unsafe { ngx_http_get_flushed_variable(r, *index).as_ref() }?;
                 if value.not_found() != 0 {

@@ -120,7 +120,7 @@ impl<'a> Request<'a> {
                 "{}; score={:.4}; id={:016x}",
                 conclusion.verdict.as_str(),
                 conclusion.standing.score.unwrap_or_default(),
-                conclusion.id
+                conclusion.id()
             ),
         };
         // SAFETY: alive. Without memory the upstream is not told.
@@ -199,8 +199,9 @@ impl<'a> Request<'a> {
         unsafe { context::find(main.raw) }
     }
 
-    /// Keeps what was concluded. False when nginx has no memory.
-    pub fn conclude(&self, conclusion: Conclusion) -> bool {
+    /// Keeps what `conclusion` makes with the request. `None` when nginx has no memory for it.
+    #[inline]
+    pub fn conclude(&self, conclusion: impl FnOnce() -> Conclusion) -> Option<&'a Conclusion> {
         // SAFETY: alive, and callers conclude main requests only.
         unsafe { context::attach(self.raw, conclusion) }
     }

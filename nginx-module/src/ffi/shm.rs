@@ -65,12 +65,14 @@ impl ZoneData {
     }
 
     /// The client that a value of the key names.
+    #[inline]
     pub fn client_key<'k>(&self, value: &'k [u8]) -> ClientKey<'k> {
-        match self.prefixes {
-            Some(prefixes) => ClientKey::from_octets(value)
+        match (self.prefixes, value) {
+            (Some(prefixes), &[a, b, c, d]) => ClientKey::V4([a, b, c, d]).within(prefixes),
+            (Some(prefixes), value) => ClientKey::from_octets(value)
                 .unwrap_or_else(|| ClientKey::from_text(value))
                 .within(prefixes),
-            None => ClientKey::Text(value),
+            (None, value) => ClientKey::Text(value),
         }
     }
 
@@ -137,6 +139,7 @@ impl<'a> Zone<'a> {
     }
 
     /// Takes a set, or gives up (counted) when its lock is not to be had.
+    #[inline]
     pub fn lock(&self, index: u32) -> Option<LockedSet<'a>> {
         let index = (index as usize).min(self.sets() as usize - 1);
         // SAFETY: Layout places one lock, one set and its names for each index inside the region, aligned; zero
@@ -155,8 +158,7 @@ impl<'a> Zone<'a> {
         let pid = own_pid();
         reach(Step::BeforeLock, || ());
         let Some(taken) = lock::acquire(word, pid, is_gone) else {
-            Counters::add(&self.counters().lock_failures);
-            return None;
+            return self.refused();
         };
         let mut locked = LockedSet {
             word,
@@ -167,16 +169,26 @@ impl<'a> Zone<'a> {
         };
         match taken {
             Taken::Free => reach(Step::AfterAcquire, || ()),
-            Taken::Stolen(way) => {
-                reach(Step::Stolen, || ());
-                Counters::add(&self.counters().stolen_locks);
-                if let Some(way) = way {
-                    reach(Step::MidReset, || locked.tear(way));
-                    locked.reset(way);
-                }
-            }
+            Taken::Stolen(way) => self.discard(&mut locked, way),
         }
         Some(locked)
+    }
+
+    #[cold]
+    fn refused(&self) -> Option<LockedSet<'a>> {
+        Counters::add(&self.counters().lock_failures);
+        None
+    }
+
+    /// The lock's owner is gone: what it was writing is no record.
+    #[cold]
+    fn discard(&self, locked: &mut LockedSet<'_>, way: Option<usize>) {
+        reach(Step::Stolen, || ());
+        Counters::add(&self.counters().stolen_locks);
+        if let Some(way) = way {
+            reach(Step::MidReset, || locked.tear(way));
+            locked.reset(way);
+        }
     }
 }
 
@@ -192,6 +204,7 @@ pub struct LockedSet<'a> {
 
 impl LockedSet<'_> {
     /// Says which record is about to be written, for the case that this worker dies meanwhile.
+    #[inline]
     pub fn announce(&mut self, way: usize) {
         self.writing = Some(way);
         lock::announce(self.word, self.pid, way);
@@ -246,6 +259,7 @@ impl DerefMut for LockedSet<'_> {
 }
 
 impl Drop for LockedSet<'_> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(way) = self.writing.filter(|_| std::thread::panicking()) {
             self.reset(way);
