@@ -14,7 +14,7 @@ use crate::ffi::config::{Check, LocationConf, MainConf, ZoneRef};
 use crate::ffi::request::Request;
 use crate::guards::{Alarmed, REMEDY, Restraint};
 use crate::injected::{Fault, fault, now};
-use crate::reaction::{MAX_DELAYED, Reaction};
+use crate::reaction::MAX_DELAYED;
 use crate::samples::{self, Facts};
 use crate::scorer::Scorer;
 use crate::turn::Turn;
@@ -50,6 +50,7 @@ pub struct Conclusion {
     decided_by: ZoneRef,
     touched: [Option<(ZoneRef, u64)>; MAX_ZONES],
     stopped: bool,
+    enforced: bool,
 }
 
 impl Conclusion {
@@ -61,10 +62,15 @@ impl Conclusion {
 
 /// A request came. Accounts main requests once, whatever internal redirects follow.
 pub fn arrive(request: &Request<'_>) -> Action {
-    if !request.is_main() || request.conclusion().is_some() {
+    if !request.is_main() {
         return Action::GoOn;
     }
     let (main, location) = (request.main_conf(), request.location());
+    // First of all, so that nothing that goes wrong later lets through what a client made up.
+    tag(request, location, request.conclusion());
+    if request.conclusion().is_some() {
+        return Action::GoOn;
+    }
     match (main.models.champion(), location.checks()) {
         (None, _) | (_, []) => Action::GoOn,
         (Some(scorer), checks) => {
@@ -303,6 +309,7 @@ impl<'a> Judgement<'a> {
             decided_by: place,
             touched,
             stopped: matches!(action, Action::Stop { .. }),
+            enforced,
         };
         if standing.turned && matches!(found, Verdict::Rejected | Verdict::Trapped) {
             self.request.log(
@@ -327,9 +334,12 @@ impl<'a> Judgement<'a> {
                 Label { label, origin },
             );
         }
-        self.tag(enforced, &conclusion);
-        self.request.conclude(conclusion);
-        action
+        tag(&self.request, self.location, Some(&conclusion));
+        // What is not kept would be asked again after the delay, and for ever.
+        match self.request.conclude(conclusion) {
+            false if matches!(action, Action::Delay(_)) => Action::GoOn,
+            _ => action,
+        }
     }
 
     /// Tells the guards, and asks them whether the client may be stopped.
@@ -386,7 +396,7 @@ impl<'a> Judgement<'a> {
     }
 
     fn react(&self, case: &Case<'_>, verdict: Verdict, standing: &Standing) -> Action {
-        let reaction = self.reaction(verdict);
+        let reaction = self.location.reaction(verdict);
         if let Some(status) = reaction.status {
             let retry_after = standing.banned_until.saturating_sub(self.at);
             return Action::Stop { status, retry_after };
@@ -401,23 +411,15 @@ impl<'a> Judgement<'a> {
         Counters::add(&case.zone.counters().delayed);
         Action::Delay(reaction.delay_ms)
     }
+}
 
-    fn reaction(&self, verdict: Verdict) -> Reaction {
-        match verdict {
-            Verdict::Suspect => self.location.suspect(),
-            Verdict::Rejected | Verdict::Trapped => self.location.rejected(),
-            _ => Reaction::default(),
-        }
+/// Where tagging is configured every request gets the header: the upstream shall not see one that a client
+/// made up.
+fn tag(request: &Request<'_>, location: &LocationConf, conclusion: Option<&Conclusion>) {
+    let tags = location.suspect().tag || location.rejected().tag;
+    if !tags || location.checks().is_empty() {
+        return;
     }
-
-    /// Where tagging is configured every request gets the header: the upstream shall not see one that a client
-    /// made up.
-    fn tag(&self, enforced: bool, conclusion: &Conclusion) {
-        let (suspect, rejected) = (self.location.suspect(), self.location.rejected());
-        if !(suspect.tag || rejected.tag) {
-            return;
-        }
-        let told = enforced && self.reaction(conclusion.verdict).tag;
-        self.request.tag(told.then_some(conclusion));
-    }
+    let told = |conclusion: &&Conclusion| conclusion.enforced && location.reaction(conclusion.verdict).tag;
+    request.tag(conclusion.filter(told));
 }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use nginx_sys::{
     NGX_LOG_WARN, ngx_conf_t, ngx_flag_t, ngx_int_t, ngx_open_file_t, ngx_shm_zone_t, ngx_time, ngx_uint_t,
 };
+use sekisho_core::checkpoint::Verdict;
 
 use super::directives::{Directive, NGX_CONF_ERROR, Place};
 use super::files::ModelFiles;
@@ -199,6 +200,15 @@ impl LocationConf {
             status: Some(self.status as u16),
             ..Reaction::default()
         })
+    }
+
+    /// What is done about a client with this verdict.
+    pub fn reaction(&self, verdict: Verdict) -> Reaction {
+        match verdict {
+            Verdict::Suspect => self.suspect(),
+            Verdict::Rejected | Verdict::Trapped => self.rejected(),
+            _ => Reaction::default(),
+        }
     }
 
     /// How long a request to this location bans, in seconds, when it is a trap.

@@ -157,22 +157,24 @@ unsafe fn finish(look_up: *mut LookUp, genuine: Option<bool>) {
     }
 }
 
-fn in_look_up(context: *mut ngx_resolver_ctx_t, body: impl FnOnce(&ngx_resolver_ctx_t, *mut LookUp)) {
+/// The body gets no reference to the context, which it hands back to nginx to be freed.
+fn in_look_up(context: *mut ngx_resolver_ctx_t, body: impl FnOnce(*mut LookUp)) {
     // SAFETY: nginx calls back with the context whose `data` was set by `ask` or `on_name`.
-    let (context, look_up) = unsafe { (&*context, (*context).data.cast::<LookUp>()) };
+    let look_up = unsafe { (*context).data.cast::<LookUp>() };
     let report = |message: &str| {
         let text = format_args!("sekisho gave up on a look-up: {message}");
         // SAFETY: the log is the cycle's.
         unsafe { log::write((*look_up).log, Level::Critical as usize, &text) }
     };
-    guard((), report, || body(context, look_up));
+    guard((), report, || body(look_up));
 }
 
 /// A host name, or none, came back.
 unsafe extern "C" fn on_name(context: *mut ngx_resolver_ctx_t) {
-    in_look_up(context, |found, look_up| {
-        let state = found.state;
-        let name: Vec<u8> = found.name.as_bytes().iter().copied().take(MAX_NAME).collect();
+    in_look_up(context, |look_up| {
+        // SAFETY: nginx's context is alive until it is told that we are done with it.
+        let (state, name) = unsafe { ((*context).state, (*context).name) };
+        let name: Vec<u8> = name.as_bytes().iter().copied().take(MAX_NAME).collect();
         // SAFETY: nginx expects to be told, from the handler, that the context is done with.
         unsafe { ngx_resolve_addr_done(context) };
         // SAFETY: still owned by this look-up; the configuration lives as long as this worker.
@@ -220,12 +222,13 @@ unsafe fn confirm(look_up: *mut LookUp, name: Vec<u8>) {
 
 /// Addresses, or none, came back.
 unsafe extern "C" fn on_addresses(context: *mut ngx_resolver_ctx_t) {
-    in_look_up(context, |found, look_up| {
-        let state = found.state;
-        let addresses = match found.naddrs {
+    in_look_up(context, |look_up| {
+        // SAFETY: as in `on_name`.
+        let (state, count, addresses) = unsafe { ((*context).state, (*context).naddrs, (*context).addrs) };
+        let addresses = match count {
             0 => &[],
             // SAFETY: nginx gives `naddrs` addresses.
-            count => unsafe { std::slice::from_raw_parts(found.addrs, count) },
+            count => unsafe { std::slice::from_raw_parts(addresses, count) },
         };
         // SAFETY: still owned by this look-up; nginx's addresses are sockets of their family's size.
         let same = |address: &nginx_sys::ngx_resolver_addr_t| unsafe {
