@@ -109,7 +109,8 @@ soak: build test-tools ## Reload, upgrade, kill, flood and fill the disk under l
 	cargo test $(ALL) --test soak --no-run
 	SOAK_RELOADS=$${SOAK_RELOADS:-1000} SOAK_UPGRADES=$${SOAK_UPGRADES:-20} SOAK_KILLS=$${SOAK_KILLS:-1000} \
 	SOAK_RANDOM_KILLS=$${SOAK_RANDOM_KILLS:-1000} SOAK_SWAPS=$${SOAK_SWAPS:-100} SOAK_JUMPS=$${SOAK_JUMPS:-10000} \
-	SOAK_ZONE_KB=$${SOAK_ZONE_KB:-1024} SOAK_GROWTH=$${SOAK_GROWTH:-1} cargo test $(ALL) --test soak -- --nocapture
+	SOAK_ZONE_KB=$${SOAK_ZONE_KB:-1024} SOAK_GROWTH=$${SOAK_GROWTH:-1} \
+	SOAK_LIVE_MODELS=$${SOAK_LIVE_MODELS:-1} cargo test $(ALL) --test soak -- --nocapture
 	@echo target/soak/report.md
 
 .PHONY: valgrind

@@ -83,7 +83,10 @@ impl AllowList {
                 continue;
             }
             watch.reading();
-            match load(&file.path, report) {
+            let emptied = || format!("sekisho_allow file \"{}\" is empty", file.path.display());
+            let loaded = load(&file.path, report);
+            // A file that is emptied is more likely being written, or lost, than meant.
+            match loaded.and_then(|new| if new.is_empty() { Err(emptied()) } else { Ok(new) }) {
                 Ok(networks) => {
                     let (path, count) = (file.path.display(), networks.len());
                     report(&format!(

@@ -14,6 +14,10 @@ use crate::injected::{Fault, fault};
 use crate::scorer::Scorer;
 use crate::zone::Counters;
 
+/// Requests after which a client is judged although its claim to be a bot is still open: who changes its address
+/// within its network would never be judged.
+const OPEN_REQUESTS: u32 = 32;
+
 /// A request before a zone.
 pub struct Case<'a> {
     /// The request.
@@ -115,6 +119,7 @@ impl Case<'_> {
         // when its verdict begins to count.
         let matters = score >= self.policy.suspect || noted.requests == self.policy.min_requests;
         let Asked { trust, judge } = if matters { claim() } else { Asked::UNKNOWN };
+        let judge = judge || noted.requests > OPEN_REQUESTS;
         let mut proven = false;
         let settle = |record: &mut Record| {
             proven = trust == Trust::Verified && !record.is_verified();

@@ -19,6 +19,8 @@ mod bots;
 mod case;
 #[forbid(unsafe_code)]
 mod conf;
+#[forbid(unsafe_code)]
+mod enforcement;
 #[allow(unsafe_code)]
 mod ffi;
 #[forbid(unsafe_code)]
@@ -31,6 +33,8 @@ mod handler;
 mod housekeeping;
 #[forbid(unsafe_code)]
 mod injected;
+#[forbid(unsafe_code)]
+mod judgement;
 #[forbid(unsafe_code)]
 mod lease;
 #[forbid(unsafe_code)]

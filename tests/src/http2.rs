@@ -8,6 +8,9 @@ use std::net::TcpStream;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+/// The error code of a stream that is no longer wanted.
+const CANCEL: [u8; 4] = [0, 0, 0, 8];
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 /// `:method GET`, `:scheme http` of HPACK's static table.
@@ -21,37 +24,86 @@ const PATH: u8 = 4;
 ///
 /// # Errors
 /// When the connection ends before all streams have.
-pub fn get_at_once(mut connection: TcpStream, targets: &[String]) -> io::Result<Vec<u16>> {
-    let mut bytes = PREFACE.to_vec();
-    for (number, target) in targets.iter().enumerate() {
-        let mut block = GET_HTTP.to_vec();
-        literal(&mut block, AUTHORITY, "shop.test");
-        literal(&mut block, PATH, target);
-        frame(
-            &mut bytes,
-            HEADERS,
-            END_STREAM | END_HEADERS,
-            stream(number),
-            &block,
-        );
+pub fn get_at_once(connection: TcpStream, targets: &[String]) -> io::Result<Vec<u16>> {
+    let mut client = Client::open(connection)?;
+    client.ask(targets)?;
+    client.read_all()
+}
+
+/// One connection with many streams.
+pub struct Client {
+    connection: TcpStream,
+    asked: usize,
+    open: usize,
+}
+
+impl Client {
+    /// Begins a connection.
+    ///
+    /// # Errors
+    /// When it cannot be written to.
+    pub fn open(mut connection: TcpStream) -> io::Result<Client> {
+        connection.write_all(PREFACE)?;
+        Ok(Client {
+            connection,
+            asked: 0,
+            open: 0,
+        })
     }
-    connection.write_all(&bytes)?;
-    let (mut statuses, mut open) = (BTreeMap::new(), targets.len());
-    while open > 0 {
-        let mut head = [0; 9];
-        connection.read_exact(&mut head)?;
-        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
-        connection.read_exact(&mut payload)?;
-        let (kind, flags) = (head[3], head[4]);
-        if kind == HEADERS {
-            let number = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-            statuses.insert(number, status(&payload));
+
+    /// Sends a GET for each target, all in one write.
+    ///
+    /// # Errors
+    /// When the connection cannot be written to.
+    pub fn ask(&mut self, targets: &[String]) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for target in targets {
+            let mut block = GET_HTTP.to_vec();
+            literal(&mut block, AUTHORITY, "shop.test");
+            literal(&mut block, PATH, target);
+            let flags = END_STREAM | END_HEADERS;
+            frame(&mut bytes, HEADERS, flags, stream(self.asked), &block);
+            self.asked += 1;
         }
-        if matches!(kind, HEADERS | DATA) && flags & END_STREAM != 0 {
-            open -= 1;
-        }
+        self.open += targets.len();
+        self.connection.write_all(&bytes)
     }
-    Ok(statuses.into_values().collect())
+
+    /// Cancels every stream that was ever opened; those that have ended already do not mind.
+    ///
+    /// # Errors
+    /// When the connection cannot be written to.
+    pub fn cancel_all(&mut self) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for number in 0..self.asked {
+            frame(&mut bytes, RST_STREAM, 0, stream(number), &CANCEL);
+        }
+        self.open = 0;
+        self.connection.write_all(&bytes)
+    }
+
+    /// Reads until every stream has ended. Statuses in the order of their streams.
+    ///
+    /// # Errors
+    /// When the connection ends before.
+    pub fn read_all(&mut self) -> io::Result<Vec<u16>> {
+        let mut statuses = BTreeMap::new();
+        while self.open > 0 {
+            let mut head = [0; 9];
+            self.connection.read_exact(&mut head)?;
+            let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+            self.connection.read_exact(&mut payload)?;
+            let (kind, flags) = (head[3], head[4]);
+            if kind == HEADERS {
+                let number = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+                statuses.insert(number, status(&payload));
+            }
+            if matches!(kind, HEADERS | DATA) && flags & END_STREAM != 0 {
+                self.open -= 1;
+            }
+        }
+        Ok(statuses.into_values().collect())
+    }
 }
 
 fn stream(number: usize) -> u32 {

@@ -153,6 +153,57 @@ fn the_upstream_is_told_and_a_visitor_cannot_make_it_up() {
 }
 
 #[test]
+fn what_a_visitor_makes_up_never_gets_through_where_tagging_is_configured() {
+    #[track_caller]
+    fn check(server: &str, location: &str, headers: &[(&str, &str)], expected: &str) {
+        let locations = format!(
+            "{SUSPECT} {server} location /up/ {{ {location} \
+             proxy_pass http://unix:%DIR%/up.sock; }}"
+        );
+        let more = format!("sekisho_dry_run off; underscores_in_headers on; {UPSTREAM}");
+        let nginx = site(Module::TestClock).start(&checked(&more, &locations));
+        crawl(&nginx, "192.0.2.1", 0, 9);
+        let told = body(&nginx, "192.0.2.1", 9, headers);
+        assert!(
+            told.starts_with(expected),
+            "{server} {location} {headers:?}: {told}"
+        );
+    }
+    let forged = ("X-Sekisho", "ALLOWED");
+    let tag = "sekisho_suspect tag;";
+    check(tag, "", &[forged], "<SUSPECT; ");
+    // A fault of ours, and a client without a key.
+    check(tag, "", &[forged, ("X-Sekisho-Fault", "panic")], "<PASSED>");
+    let nobody = "sekisho_zone $http_x_nobody zone=nobody:1m;";
+    let locations =
+        format!("sekisho zone=nobody; {tag} location /up/ {{ proxy_pass http://unix:%DIR%/up.sock; }}");
+    let nginx = site(Module::TestClock).start(&checked(
+        &format!("{nobody} sekisho_dry_run off; {UPSTREAM}"),
+        &locations,
+    ));
+    assert_eq!(body(&nginx, "192.0.2.1", 0, &[forged]), "<PASSED>");
+    // A request that moves inside, from where nothing is tagged.
+    check(
+        "error_page 403 = @moved; location @moved { sekisho_suspect tag; proxy_pass http://unix:%DIR%/up.sock; }",
+        "deny all;",
+        &[forged],
+        "<SUSPECT; ",
+    );
+}
+
+#[test]
+fn a_name_that_an_upstream_takes_for_ours_is_ours_too() {
+    let upstream =
+        "server { listen unix:%DIR%/up.sock; underscores_in_headers on; return 200 \"<$http_x_sekisho>\"; }";
+    let locations =
+        format!("{SUSPECT} sekisho_suspect tag; location /up/ {{ proxy_pass http://unix:%DIR%/up.sock; }}");
+    let more = format!("sekisho_dry_run off; underscores_in_headers on; {upstream}");
+    let nginx = site(Module::TestClock).start(&checked(&more, &locations));
+    let told = body(&nginx, "192.0.2.2", 0, &[("x_sekisho", "ALLOWED")]);
+    assert_eq!(told.replace(", PASSED", ""), "<PASSED>");
+}
+
+#[test]
 fn without_tagging_headers_pass_as_they_are() {
     let locations = "location /up/ { proxy_pass http://unix:%DIR%/up.sock; }";
     let nginx =

@@ -48,6 +48,15 @@ fn the_breaker_turns_enforcement_off_and_on_again() {
 }
 
 #[test]
+fn suspects_that_are_answered_count_too() {
+    let more = "sekisho_dry_run off; sekisho_breaker clients=50% hold=100s;";
+    let locations = "sekisho zone=clients threshold=0.99 suspect=0.9; sekisho_suspect status=403;";
+    let nginx = site(Module::TestClock).start(&checked(more, locations));
+    let statuses = crawlers(&nginx, 0, 0, 102);
+    assert_eq!((statuses[98], statuses[101]), (403, 200));
+}
+
+#[test]
 fn a_breaker_that_is_off_never_trips() {
     let nginx = start("sekisho_breaker off;");
     assert_eq!(crawlers(&nginx, 0, 0, 120), [429; 120]);

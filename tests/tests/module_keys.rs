@@ -134,3 +134,38 @@ fn each_zone_counts_for_itself_and_tells_its_name() {
     let zones = nginx.lines("zone.log", 45);
     assert_eq!((zones[0].as_str(), zones[44].as_str()), ("clients", "nets"));
 }
+
+#[test]
+fn a_proven_bot_does_not_answer_for_its_network() {
+    let nginx = start(GROUPS, BOTH);
+    let agent = [("User-Agent", "Mozilla/5.0 (compatible; Googlebot/2.1)")];
+    let mut status = 0;
+    for number in 0..60 {
+        let client = format!("66.249.66.{number}");
+        status = visit(&nginx, &client, number, &format!("/page.html?n={number}"), &agent).status;
+    }
+    assert_eq!(status, 200);
+    assert_eq!(
+        visit(&nginx, "66.249.66.99", 61, "/page.html", &[]).status,
+        429,
+        "others there do"
+    );
+}
+
+#[test]
+fn a_group_is_neither_trapped_nor_vouched_for() {
+    let more = "sekisho_dry_run off; sekisho_zone $cookie_session zone=sessions:1m;
+        sekisho_zone $binary_remote_addr zone=nets:1m prefix4=24;";
+    let locations = "sekisho zone=sessions; sekisho zone=nets min_requests=20;
+        location = /trap.html { sekisho_trap; try_files /page.html =404; }
+        location = /thanks { sekisho_human; try_files /page.html =404; }";
+    let nginx = start(more, locations);
+    assert_eq!(visit(&nginx, "192.0.2.1", 0, "/trap.html", &[]).status, 200);
+    assert_eq!(
+        visit(&nginx, "192.0.2.2", 1, "/page.html", &[]).status,
+        200,
+        "without a cookie nobody is trapped"
+    );
+    assert_eq!(visit(&nginx, "192.0.2.3", 2, "/thanks", &[]).status, 200);
+    assert_eq!(swarm(&nginx, "192.0.2", 3, 30)[29], 429, "nor immune");
+}

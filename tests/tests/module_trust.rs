@@ -244,6 +244,40 @@ fn a_trap_bans_who_walks_into_it() {
 }
 
 #[test]
+fn nobody_springs_a_trap_on_others() {
+    let nginx = site(Module::TestClock).start(&checked(
+        ENFORCED,
+        "location = /hidden.html { sekisho_trap; try_files /page.html =404; }",
+    ));
+    for (client, header) in [
+        ("192.0.2.1", ("Sec-Fetch-Site", "cross-site")),
+        ("192.0.2.2", ("Sec-Purpose", "prefetch;prerender")),
+    ] {
+        assert_eq!(
+            visit(&nginx, client, 0, "/hidden.html", &[header]).status,
+            200,
+            "{header:?}"
+        );
+        assert_eq!(
+            visit(&nginx, client, 1, "/page.html", &[]).status,
+            200,
+            "{header:?}"
+        );
+    }
+    assert_eq!(
+        visit(
+            &nginx,
+            "192.0.2.3",
+            0,
+            "/hidden.html",
+            &[("Sec-Fetch-Site", "same-origin")]
+        )
+        .status,
+        429
+    );
+}
+
+#[test]
 fn traps_completions_and_proofs_are_labels_for_training() {
     let locations = "location = /hidden.html { sekisho_trap; try_files /page.html =404; }
         location = /thanks { sekisho_human; try_files /page.html =404; }";

@@ -50,7 +50,7 @@ fn enforcement_stops_a_crawler_while_a_person_shops_on() {
         .map(str::to_owned)
         .collect();
     assert_eq!(said.len(), 1, "one line when the verdict turns: {said:?}");
-    let words = "[warn] ";
+    let words = "[error] ";
     assert!(said[0].contains(words), "{}", said[0]);
     let words = "sekisho: rejecting client, score 0.9526, threshold 0.9000, at request 10, reasons \"missing_referer_share\", for 600 s, id ";
     assert!(said[0].contains(words), "{}", said[0]);
@@ -80,7 +80,7 @@ fn a_ban_ends() {
 
 #[test]
 fn dry_run_is_the_default_and_only_tells() {
-    let nginx = site(Module::TestClock).start(&checked("sekisho_log_level error;", COUNTERS));
+    let nginx = site(Module::TestClock).start(&checked("sekisho_log_level warn;", COUNTERS));
     assert_eq!(crawl(&nginx, "192.0.2.1", 0, 20), [200; 20]);
     let lines = nginx.lines("access.log", 20);
     assert!(lines[19].starts_with("192.0.2.1 200 REJECTED_DRY_RUN 0.95257413 missing_referer_share "));
@@ -91,7 +91,7 @@ fn dry_run_is_the_default_and_only_tells() {
         .collect();
     assert_eq!(said.len(), 1);
     assert!(
-        said[0].contains("[error]") && said[0].contains("by zone \"clients\", dry run, client:"),
+        said[0].contains("[warn]") && said[0].contains("by zone \"clients\", dry run, client:"),
         "{said:?}"
     );
     assert_eq!(

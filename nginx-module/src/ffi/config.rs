@@ -7,8 +7,9 @@ use std::ptr::{NonNull, null_mut};
 use std::rc::Rc;
 
 use nginx_sys::{
-    NGX_LOG_WARN, ngx_conf_t, ngx_flag_t, ngx_int_t, ngx_open_file_t, ngx_shm_zone_t, ngx_time, ngx_uint_t,
+    NGX_LOG_ERR, ngx_conf_t, ngx_flag_t, ngx_int_t, ngx_open_file_t, ngx_shm_zone_t, ngx_time, ngx_uint_t,
 };
+use sekisho_core::checkpoint::Verdict;
 
 use super::directives::{Directive, NGX_CONF_ERROR, Place};
 use super::files::ModelFiles;
@@ -203,6 +204,15 @@ impl LocationConf {
         })
     }
 
+    /// What is done about a client with this verdict.
+    pub fn reaction(&self, verdict: Verdict) -> Reaction {
+        match verdict {
+            Verdict::Suspect => self.suspect(),
+            Verdict::Rejected | Verdict::Trapped => self.rejected(),
+            _ => Reaction::default(),
+        }
+    }
+
     /// How long a request to this location bans, in seconds, when it is a trap.
     pub fn trap(&self) -> Option<u32> {
         self.trap.seconds()
@@ -252,7 +262,7 @@ impl LocationConf {
         self.log_level = or(
             self.log_level as isize,
             parent.log_level as isize,
-            NGX_LOG_WARN as isize,
+            NGX_LOG_ERR as isize,
         ) as ngx_uint_t;
     }
 }

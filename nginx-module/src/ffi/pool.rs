@@ -42,19 +42,3 @@ unsafe extern "C" fn drop_boxed<T>(data: *mut c_void) {
         },
     );
 }
-
-/// Calls `body` with `value` when the pool is destroyed. `None` when nginx has no memory.
-///
-/// # Safety
-/// `pool` must be a live pool, and `value` must outlive it.
-pub unsafe fn on_end<T>(pool: *mut ngx_pool_t, value: *const T, body: fn(&T)) -> Option<()> {
-    struct End<T>(*const T, fn(&T));
-    impl<T> Drop for End<T> {
-        fn drop(&mut self) {
-            // SAFETY: the caller of `on_end` vouches for the value.
-            (self.1)(unsafe { &*self.0 });
-        }
-    }
-    // SAFETY: the caller vouches for the pool.
-    unsafe { keep(pool, End(value, body)) }.map(|_| ())
-}

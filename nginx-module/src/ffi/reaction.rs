@@ -10,7 +10,7 @@ use nginx_sys::{
 };
 
 use super::config::MainConf;
-use super::pool;
+use super::{context, pool};
 
 /// Adds a header. False when nginx has no memory.
 ///
@@ -29,7 +29,8 @@ pub unsafe fn add_header(list: *mut ngx_list_t, pool: *mut ngx_pool_t, name: &st
     }
 }
 
-/// Sets a request header that a client may have sent too: all of its values are replaced.
+/// Sets a request header that a client may have sent too: all of its values are replaced, and those of names that
+/// an upstream over CGI takes for the same one, with `_` in place of `-`.
 ///
 /// # Safety
 /// `r` must be a live request.
@@ -37,6 +38,9 @@ pub unsafe fn set_request_header(mut r: NonNull<ngx_http_request_t>, name: &str,
     // SAFETY: the request is alive; its header list has `nelts` entries a part, parts linked, the last null.
     unsafe {
         let request = r.as_mut();
+        let Some(place) = pool::copy(request.pool, value.as_bytes()) else {
+            return false;
+        };
         let mut part: *mut nginx_sys::ngx_list_part_t = &mut request.headers_in.headers.part;
         let mut found = false;
         while let Some(list) = part.as_mut() {
@@ -44,20 +48,29 @@ pub unsafe fn set_request_header(mut r: NonNull<ngx_http_request_t>, name: &str,
                 0 => &mut [],
                 count => std::slice::from_raw_parts_mut(list.elts.cast::<ngx_table_elt_t>(), count),
             };
-            for header in headers {
-                if header.key.as_bytes().eq_ignore_ascii_case(name.as_bytes()) {
-                    let Some(place) = pool::copy(request.pool, value.as_bytes()) else {
-                        return false;
-                    };
-                    header.value.data = place;
-                    header.value.len = value.len();
-                    found = true;
-                }
+            for header in headers
+                .iter_mut()
+                .filter(|header| is_alike(header.key.as_bytes(), name))
+            {
+                header.value.data = place;
+                header.value.len = value.len();
+                found |= header.key.as_bytes().eq_ignore_ascii_case(name.as_bytes());
             }
             part = list.next;
         }
         found || add_header(&mut request.headers_in.headers, request.pool, name, value)
     }
+}
+
+fn is_alike(key: &[u8], name: &str) -> bool {
+    let dashed = |byte: &u8| {
+        if *byte == b'_' {
+            b'-'
+        } else {
+            byte.to_ascii_lowercase()
+        }
+    };
+    key.iter().map(dashed).eq(name.as_bytes().iter().map(dashed))
 }
 
 /// Tells the client when to come back.
@@ -90,21 +103,16 @@ pub unsafe fn delay(mut r: NonNull<ngx_http_request_t>, main: &MainConf, millise
         if ngx_handle_read_event(connection.read, 0) != NGX_OK as ngx_int_t {
             return NGX_DECLINED as ngx_int_t;
         }
-        if pool::on_end(request.pool, &raw const main.delayed, ended).is_none() {
+        if !context::wait(r, &main.delayed) {
             return NGX_DECLINED as ngx_int_t;
         }
-        main.delayed.set(main.delayed.get() + 1);
+        let request = r.as_mut();
         request.read_event_handler = Some(ngx_http_test_reading);
         request.write_event_handler = Some(resume);
         (*connection.write).set_delayed(1);
         ngx_add_timer(connection.write, milliseconds as usize);
     }
     NGX_AGAIN as ngx_int_t
-}
-
-/// One delayed request less, however it ended.
-fn ended(delayed: &std::cell::Cell<u32>) {
-    delayed.set(delayed.get().saturating_sub(1));
 }
 
 unsafe extern "C" fn resume(r: *mut ngx_http_request_t) {
@@ -120,6 +128,9 @@ unsafe extern "C" fn resume(r: *mut ngx_http_request_t) {
         if ngx_handle_read_event(connection.read, 0) != NGX_OK as ngx_int_t {
             ngx_http_finalize_request(r, NGX_ERROR as ngx_int_t);
             return;
+        }
+        if let Some(request) = NonNull::new(r) {
+            context::resume(request);
         }
         (*r).read_event_handler = Some(ngx_http_block_reading);
         (*r).write_event_handler = Some(ngx_http_core_run_phases);

@@ -6,9 +6,8 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use nginx_sys::{
-    NGX_DECLINED, NGX_ERROR, NGX_OK, ngx_cycle, ngx_http_core_loc_conf_t, ngx_http_core_module,
-    ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t, ngx_table_elt_t, ngx_time,
-    ngx_variable_value_t,
+    NGX_DECLINED, NGX_ERROR, NGX_OK, ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_request_t,
+    ngx_http_variable_value_t, ngx_int_t, ngx_table_elt_t, ngx_time, ngx_variable_value_t,
 };
 
 use sekisho_core::bots::BotId;
@@ -116,19 +115,20 @@ impl<'a> Request<'a> {
     pub fn tag(&self, conclusion: Option<&Conclusion>) {
         let value = match conclusion {
             None => "PASSED".to_owned(),
-            Some(conclusion) => format!(
-                "{}; score={:.4}; id={:016x}",
-                conclusion.verdict.as_str(),
-                conclusion.standing.score.unwrap_or_default(),
-                conclusion.id()
-            ),
+            Some(conclusion) => {
+                let score = conclusion
+                    .standing
+                    .score
+                    .map(|score| format!("; score={score:.4}"));
+                let (verdict, id) = (conclusion.verdict.as_str(), conclusion.id());
+                format!("{verdict}{}; id={id:016x}", score.unwrap_or_default())
+            }
         };
         // SAFETY: alive. Without memory the upstream is not told.
         unsafe { reaction::set_request_header(self.raw, TAG, &value) };
     }
 
     /// A request header by its name in lower case.
-    #[cfg(feature = "test-clock")]
     pub fn header(&self, name: &[u8]) -> Option<&'a [u8]> {
         let mut part = Some(&self.get().headers_in.headers.part);
         while let Some(list) = part {

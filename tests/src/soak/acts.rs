@@ -1,12 +1,12 @@
 //! The things that are done to the two servers, one after another, while the load goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::Counts;
-use super::daemon::{Daemon, WORKERS};
-use super::evidence::{complaints, steps};
+use super::daemon::{Daemon, FATAL, FATAL_TARGET, WORKERS};
+use super::evidence::{complaints, dead, first, is_once, steps};
 use super::load::{Load, Tally, Visitor, header, request};
 use super::report::{Growth, Phase, Report};
 use crate::nginx::Module;
@@ -18,11 +18,10 @@ const MARKED: &str = "203.0.113.77";
 const SOON: usize = 60;
 /// Requests that one injected fault is tried with; scores and turns come within the first twelve.
 const TRIES: usize = 40;
+/// Requests that get a crawler a score and no ban: bans without number would push out the one that must last.
+const UNDECIDED: usize = 8;
 /// One in so many reloads, the first ones, is left out of the memory's figures.
 const WARM_UP: usize = 10;
-/// A worker that dies at a step is busy, one that is killed from outside mostly waits: of so many deaths of the first
-/// kind, one may take somebody else's request along that the second kind would not. Measured: one of 15 to 20.
-const BUSY_KILLS: u64 = 5;
 /// Requests of the load between two acts.
 const BETWEEN: u64 = 40;
 /// How long a worker may take to notice a new model.
@@ -60,10 +59,10 @@ impl Stage {
         };
         let ours = format!(
             "{zone}{state}; sekisho_model %DIR%/model.onnx; sekisho zone=clients; sekisho_dry_run off; \
-             sekisho_samples %DIR%/full/samples.jsonl; sekisho_log_level info; {realip} \
+             sekisho_breaker off; sekisho_samples %DIR%/full/samples.jsonl; sekisho_log_level info; {realip} \
              add_header X-Score $sekisho_score always; server {{ listen 127.0.0.1:%PORT%; {counters} }}"
         );
-        let bare = format!("{realip} server {{ listen 127.0.0.1:%PORT%; }}");
+        let bare = format!("{realip} server {{ listen 127.0.0.1:%PORT%; {FATAL} }}");
         Stage {
             name,
             bare: Daemon::start(Module::Absent, &bare, &[]),
@@ -86,7 +85,7 @@ impl Stage {
                 counts,
                 report,
                 tally: Tally::default(),
-                kills: 0,
+                kills: BTreeSet::new(),
             };
             // The load must end, or the scope would wait for it for ever.
             let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -116,7 +115,8 @@ pub struct Act<'a> {
     report: &'a mut Report,
     /// What came of our own requests.
     tally: Tally,
-    kills: usize,
+    /// Workers that were killed.
+    kills: BTreeSet<u32>,
 }
 
 impl Act<'_> {
@@ -196,42 +196,48 @@ impl Act<'_> {
             for number in 0..act.counts.random_kills {
                 act.tell("kill", number, act.counts.random_kills);
                 act.kill_one(&act.stage.bare, number);
-                act.kill_one(&act.stage.ours, number);
-                act.kills += 1;
+                let killed = act.kill_one(&act.stage.ours, number);
+                act.kills.extend(killed);
                 act.still_banned("a kill");
                 act.let_load_pass();
             }
         });
     }
 
-    fn kill_one(&mut self, daemon: &Daemon, number: usize) {
-        if let Some(&worker) = daemon.workers().iter().nth(number % WORKERS) {
-            daemon.kill(worker);
-            self.note(daemon.wait_for_all(worker));
-        }
+    fn kill_one(&mut self, daemon: &Daemon, number: usize) -> Option<u32> {
+        let worker = daemon.workers().iter().nth(number % WORKERS).copied()?;
+        daemon.kill(worker);
+        self.note(daemon.wait_for_all(worker));
+        Some(worker)
     }
 
-    /// Workers that die at the named steps, in turn; a worker of the other server is killed with each.
+    /// Workers that die at the named steps, in turn; of the other server as many are killed while they serve.
     pub fn injected_kills(&mut self) {
         let steps = steps();
-        let mut reached: BTreeMap<&str, usize> = steps.iter().map(|step| (step.as_str(), 0)).collect();
+        // How often, and how many requests of the load were lost with it.
+        let mut reached: BTreeMap<&str, (usize, u64)> =
+            steps.iter().map(|step| (step.as_str(), (0, 0))).collect();
         let before = self.tally.figures().lost;
-        let taken_along = self.counts.kills as u64 / BUSY_KILLS;
-        self.phase_that_takes(taken_along, "kills at a named step", self.counts.kills, |act| {
+        self.phase("kills at a named step", self.counts.kills, |act| {
             for number in 0..act.counts.kills {
                 act.tell("injected kill", number, act.counts.kills);
                 let step = steps[number % steps.len()].as_str();
-                if act.die_at(step, number) {
-                    *reached.entry(step).or_default() += 1;
-                    act.kill_one(&act.stage.bare, number);
-                }
+                let round = number / steps.len();
+                let times = if is_once(step) { 1 } else { 1 + round % 2 };
+                let lost = act.stage.load.ours.figures().lost;
+                let (died, there) = act.die_at(step, times, number);
+                let lost = act.stage.load.ours.figures().lost - lost;
+                (0..died).for_each(|_| act.kill_serving());
+                let so_far = reached.entry(step).or_default();
+                *so_far = (so_far.0 + usize::from(there), so_far.1 + lost);
                 act.still_banned("a kill at a named step");
                 act.let_load_pass();
             }
         });
         let lost = self.tally.figures().lost - before;
-        for (step, count) in reached {
-            self.report.notes.push(format!("died {count} times at {step}"));
+        for (step, (count, lost)) in reached {
+            let note = format!("died {count} times at {step}; {lost} requests were lost");
+            self.report.notes.push(note);
             if count == 0 && self.counts.kills >= steps.len() {
                 self.report.failures.push(format!("no request reached {step}"));
             }
@@ -241,23 +247,48 @@ impl Act<'_> {
             .push(format!("{lost} requests were sacrificed to the kills"));
     }
 
-    /// A crawler nobody has seen walks until its worker dies at the step. Whether one did.
-    fn die_at(&mut self, step: &str, number: usize) -> bool {
-        let ours = &self.stage.ours;
+    /// A crawler nobody has seen walks until its worker dies at the step, reached so many times. How many workers
+    /// died, and whether one did at the step.
+    fn die_at(&mut self, step: &str, times: usize, number: usize) -> (usize, bool) {
         let [_, a, b, c] = (number as u32).to_be_bytes();
         let address = format!("172.{}.{b}.{c}", 16 + a);
+        let before = first(step).map(|first| format!("die {first}"));
+        let fault = format!("die {step} {times}");
+        let faults = before.as_ref().into_iter().chain([&fault]);
+        let deaths: Vec<Option<u32>> = faults.map(|fault| self.walk(&address, fault)).collect();
+        let there = deaths.last().is_some_and(Option::is_some);
+        (deaths.iter().flatten().count(), there)
+    }
+
+    /// Walks on with a fault in each request until a worker is gone.
+    fn walk(&mut self, address: &str, fault: &str) -> Option<u32> {
+        let ours = &self.stage.ours;
         let before = ours.workers();
-        for item in 0..TRIES {
-            let fault = format!("X-Sekisho-Fault: {step}\r\nConnection: close\r\n");
-            let bytes = request(&address, &format!("/page.html?{item}"), &fault);
+        let gone = (0..TRIES).find_map(|item| {
+            let head = format!("X-Sekisho-Fault: {fault}\r\nConnection: close\r\n");
+            let bytes = request(address, &format!("/page.html?{item}"), &head);
             Visitor::new(ours, &self.tally).ask(&bytes);
-            if let Some(&gone) = before.difference(&ours.workers()).next() {
-                self.kills += 1;
-                self.note(ours.wait_for_all(gone));
-                return true;
-            }
+            before.difference(&ours.workers()).next().copied()
+        });
+        if let Some(worker) = gone {
+            self.kills.insert(worker);
+            self.note(ours.wait_for_all(worker));
         }
-        false
+        gone
+    }
+
+    /// A worker of the other server dies while it serves: an end from outside finds most workers waiting, with nobody
+    /// to take along.
+    fn kill_serving(&mut self) {
+        let bare = &self.stage.bare;
+        let before = bare.workers();
+        let bytes = request(MARKED, FATAL_TARGET, "Connection: close\r\n");
+        Visitor::new(bare, &self.tally).ask(&bytes);
+        let gone = before.difference(&bare.workers()).next().copied();
+        self.note(match gone {
+            Some(worker) => bare.wait_for_all(worker),
+            None => Err("no worker died where one had to".to_owned()),
+        });
     }
 
     /// Model files replaced, good and bad in turn; the last one is good.
@@ -292,7 +323,7 @@ impl Act<'_> {
         for round in 0u32.. {
             let [_, a, b, c] = (number as u32 * 4096 + round).to_be_bytes();
             let mut visitor = Visitor::new(&self.stage.ours, &self.tally);
-            for item in 0..12 {
+            for item in 0..UNDECIDED {
                 let target = format!("/page.html?{item}");
                 if let Some(answer) = visitor.ask(&request(&format!("100.{}.{b}.{c}", 64 + a), &target, "")) {
                     last = header(&answer.head, "x-score").unwrap_or_default().to_owned();
@@ -333,26 +364,25 @@ impl Act<'_> {
                 visitor.ask(&request(&address, &format!("/page.html?{number}"), &head));
             }
         });
-        let answer = Visitor::new(&self.stage.ours, &self.tally)
-            .ask(b"GET /counters HTTP/1.1\r\nHost: shop.test\r\n\r\n");
-        let counters = answer.map(|answer| answer.body).unwrap_or_default();
+        // Samples wait in the worker for a second before the disk is found to be full.
+        let mut counters = self.counters();
+        let refused = self.stage.ours.wait("the full disk's first refusal", |_| {
+            counters = self.counters();
+            number(&counters, "sample_failures=").is_some_and(|failures| failures > 0)
+        });
+        self.note(refused);
         self.report
             .notes
             .push(format!("{}: {}", self.stage.name, counters.trim()));
-        let number = |name: &str| {
-            let pair = counters
-                .split_whitespace()
-                .find_map(|pair| pair.strip_prefix(name));
-            pair.and_then(|value| value.parse::<u64>().ok())
-        };
-        if number("panics=") != Some(0) {
+        if number(&counters, "panics=") != Some(0) {
             self.report.failures.push(format!("panics, in {counters}"));
         }
-        if number("sample_failures=").is_none_or(|failures| failures == 0) {
-            self.report
-                .failures
-                .push(format!("the full disk took every sample: {counters}"));
-        }
+    }
+
+    fn counters(&self) -> String {
+        let answer = Visitor::new(&self.stage.ours, &self.tally)
+            .ask(b"GET /counters HTTP/1.1\r\nHost: shop.test\r\n\r\n");
+        answer.map(|answer| answer.body).unwrap_or_default()
     }
 
     /// Makes a crawler of one address until it is stopped.
@@ -397,10 +427,6 @@ impl Act<'_> {
 
     /// Does something, and adds to the report what happened to both servers meanwhile.
     fn phase(&mut self, name: &str, times: usize, act: impl FnOnce(&mut Self)) {
-        self.phase_that_takes(0, name, times, act);
-    }
-
-    fn phase_that_takes(&mut self, taken_along: u64, name: &str, times: usize, act: impl FnOnce(&mut Self)) {
         if times == 0 {
             return;
         }
@@ -413,7 +439,6 @@ impl Act<'_> {
             seconds: start.elapsed().as_secs_f64(),
             bare: self.stage.load.bare.figures().since(&bare),
             ours: self.stage.load.ours.figures().since(&ours),
-            taken_along,
         });
     }
 
@@ -452,10 +477,21 @@ impl Act<'_> {
                     .push(format!("{}: {count} times in the error log: {line}", stage.name));
             }
         }
-        let died = log.matches("exited on signal").count();
+        let died = dead(&log);
         if died != self.kills {
-            let what = format!("{}: {died} workers died, {} were killed", stage.name, self.kills);
+            let more: Vec<_> = died.symmetric_difference(&self.kills).collect();
+            let what = format!(
+                "{}: {} workers died, {} were killed; {more:?}",
+                stage.name,
+                died.len(),
+                self.kills.len()
+            );
             self.report.failures.push(what);
         }
     }
+}
+
+fn number(counters: &str, name: &str) -> Option<u64> {
+    let mut pairs = counters.split_whitespace();
+    pairs.find_map(|pair| pair.strip_prefix(name))?.parse().ok()
 }

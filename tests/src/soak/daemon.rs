@@ -21,6 +21,15 @@ const GLANCE: Duration = Duration::from_millis(5);
 /// Bytes of the disk that is full.
 const SMALL_DISK: &str = "size=8k";
 
+/// A location whose worker dies in its log phase: its log is as large as a file may be, and the system ends who writes on.
+pub const FATAL: &str = "location = /fatal { access_log %DIR%/fatal.log; try_files /page.html =404; }";
+/// A request for [`FATAL`].
+pub const FATAL_TARGET: &str = "/fatal";
+/// Largest file that a server may write, in KiB.
+const LARGEST_FILE: u64 = 1 << 20;
+/// Starts what follows under that limit.
+const LIMITED: &str = r#"ulimit -f "$1" && shift && exec "$@""#;
+
 /// A running daemon in a directory of its own.
 pub struct Daemon {
     directory: TempDir,
@@ -49,6 +58,8 @@ impl Daemon {
         for (name, content) in files {
             fs::write(path.join(name), content).expect("own directory");
         }
+        let fatal = fs::File::create(path.join("fatal.log")).expect("own directory");
+        fatal.set_len(LARGEST_FILE << 10).expect("a sparse file");
         let port = crate::nginx::free_port();
         let mut daemon = Daemon {
             directory,
@@ -89,9 +100,10 @@ impl Daemon {
     }
 
     fn nginx(&self) -> Command {
-        let mut command = Command::new("/usr/sbin/nginx");
+        let mut command = Command::new("bash");
+        let limit = LARGEST_FILE.to_string();
         command
-            .arg("-p")
+            .args(["-c", LIMITED, "bash", &limit, "/usr/sbin/nginx", "-p"])
             .arg(self.path())
             .arg("-e")
             .arg(self.path().join("error.log"));

@@ -184,6 +184,10 @@ fn exchange(mut connection: TcpStream, request: &[u8]) -> io::Result<(Answer, Tc
                 .unwrap_or(0);
             let closes = header(&head, "connection") == Some("close");
             let body = String::from_utf8_lossy(&bytes[end + 4..]).into_owned();
+            if closes {
+                // The server closes after its log phase: whatever the request does to it is done by then.
+                let _ = connection.read(&mut part);
+            }
             return Ok((
                 Answer {
                     status,

@@ -17,7 +17,7 @@ Examples:
       the clients that would have been stopped, one a line
   sekisho scan access.log --allow 192.0.2.0/24 --allow monitors.txt
       never hold anything against these networks
-  sekisho scan access.log --log-format '$remote_addr [$time_local] \"$request\" $status $body_bytes_sent'
+  sekisho scan access.log --log-format '$remote_addr [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\"'
       a log_format of your own; put $remote_addr where the client's address stands
 
 Exit status: 0 done, 1 the logs or the model could not be used, 2 wrong usage.";
