@@ -14,8 +14,10 @@ use crate::traffic::{Request, log_text, requests};
 pub const AIM: f64 = 2000.0;
 /// Most that it may cost meanwhile: what was reached and a few percent. It goes down with what is reached, never up.
 pub const BUDGET: f64 = 3070.0;
-/// Most that a further zone may add, for networks beside clients.
-pub const FURTHER_ZONE: f64 = 400.0;
+/// What a further zone is to add, for networks beside clients.
+pub const FURTHER_AIM: f64 = 400.0;
+/// Most that it may add meanwhile; a ratchet, too.
+pub const FURTHER_BUDGET: f64 = 700.0;
 
 /// Clients that are past their 32nd request, after which no score is due for 30 more.
 const SETTLED_CLIENTS: usize = 200;
