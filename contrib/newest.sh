@@ -55,4 +55,4 @@ make -C "$source" -f "$build/Makefile" -j"$(nproc)" build >"$newest/make.log" 2>
 export NGINX_SOURCE_DIR=$source NGINX_BUILD_DIR=$build
 SEKISHO_MODULES=$newest contrib/build-module.sh
 SEKISHO_TEST_NGINX=$build/nginx SEKISHO_TEST_MODULES=$newest \
-    cargo nextest run --release --workspace --no-fail-fast -E "${FILTER:-binary(/^module_/)}"
+    cargo nextest run --release --workspace --no-fail-fast -E "${FILTER:-binary(/^(module|along)_/)}"

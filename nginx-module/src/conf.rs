@@ -260,14 +260,10 @@ pub fn check_arguments<'a>(arguments: &[&'a [u8]]) -> Result<CheckArguments<'a>,
         return Err(ConfError::MissingZone("sekisho"));
     }
     check_limits(&check.limits, None)?;
-    // Not by a guard on two options: compiled, it compares before it knows that there is something to compare, which
-    // is harmless, and an alarm of memcheck.
-    let ban = check.limits.ban_seconds.unwrap_or(0);
-    let ban_max = check.limits.ban_max.unwrap_or(u32::MAX);
-    if ban > ban_max {
-        return Err(ConfError::BanAboveMaximum { ban, ban_max });
+    match (check.limits.ban_seconds, check.limits.ban_max) {
+        (Some(ban), Some(ban_max)) if ban > ban_max => Err(ConfError::BanAboveMaximum { ban, ban_max }),
+        _ => Ok(check),
     }
-    Ok(check)
 }
 
 /// Reads the arguments of `sekisho_suspect` and `sekisho_rejected`: `log`, or `status=`, `delay=` and `tag`.

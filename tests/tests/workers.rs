@@ -10,7 +10,7 @@ mod watch;
 #[path = "../../nginx-module/src/workers.rs"]
 mod workers;
 
-use watch::{Seen, Watch};
+use watch::{Seen, Watch, look};
 use workers::{Board, Digest, ROWS, Totals, WorkerStatus};
 
 fn status(pid: u32, number: u32) -> WorkerStatus {
@@ -178,4 +178,16 @@ fn a_file_is_read_when_it_changed_and_settled() {
     check("a---a", "..r..");
     check("a---aa", "..r..r");
     check("bbaab", ".r.r.");
+}
+
+#[test]
+fn a_file_looks_the_same_until_it_changes() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("file");
+    let missing = look(&path);
+    std::fs::write(&path, "one").expect("own directory");
+    let first = look(&path);
+    assert!(missing != first && first == look(&path));
+    std::fs::write(&path, "three").expect("own directory");
+    assert!(first != look(&path));
 }
