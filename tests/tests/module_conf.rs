@@ -171,7 +171,7 @@ fn bad_directives_fail_the_test_with_a_clear_text() {
     );
     check(
         "sekisho_dry_run maybe;",
-        r#"invalid value "maybe" in "sekisho_dry_run" directive"#,
+        &format!(r#"invalid value "maybe" {}"#, line(0)),
     );
     check(
         "sekisho_log_level debug;",

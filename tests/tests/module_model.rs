@@ -33,7 +33,9 @@ fn said(nginx: &Nginx, level: &str, text: &str) -> usize {
     let log = nginx.error_log();
     let lines = log
         .lines()
-        .filter(|line| line.contains(level) && line.contains(text));
+        .filter(|line| line.contains(level) && line.contains(text))
+        // Who is rejected is said at that level, too.
+        .filter(|line| !line.contains("rejecting client"));
     lines.count()
 }
 
