@@ -255,6 +255,10 @@ impl Record {
     /// client has made the `min_requests` from which a score has consequences.
     pub(crate) fn due(&self, at: u32, min_requests: u32) -> bool {
         let evidence = self.evidence();
+        // A group is judged late, and scores that come to nothing until then are most of what it would cost.
+        if min_requests > u32::from(SCORE_GAP) && evidence < min_requests {
+            return false;
+        }
         if evidence == min_requests || matches!(evidence, 4 | 6 | 8 | 12 | 16 | 24 | 32) {
             return true;
         }

@@ -39,6 +39,23 @@ fn scores_are_due_when_the_evidence_changed() {
 }
 
 #[test]
+fn a_group_is_scored_from_where_it_can_be_judged() {
+    let patient = Policy {
+        min_requests: 100,
+        ..POLICY
+    };
+    let (mut record, mut scored) = (Record::fresh(1, 100), Vec::new());
+    for number in 1..=140 {
+        let visit = Visit::new(Seed::FIXED, Method::Get, b"/", None);
+        if let Arrival::Score(_) = arrive(&mut record, 100 + number, &visit, Rating::Unrated, &patient) {
+            scored.push(number);
+            settle(&mut record, 100 + number, 0.1, &patient);
+        }
+    }
+    assert_eq!(scored, [100, 130]);
+}
+
+#[test]
 fn a_slow_client_is_scored_by_time() {
     let mut record = Record::fresh(1, 100);
     let mut scored = Vec::new();
