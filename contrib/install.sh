@@ -18,7 +18,7 @@ module=ngx_http_sekisho_module.so
 # Mode, what was built, where it goes: the one list for both ways.
 list() {
     cat <<END
-755 target/release/sekisho $prefix/bin/sekisho
+755 $stage/sekisho $prefix/bin/sekisho
 644 target/module/$module $modules/$module
 644 $stage/sekisho.bash $prefix/share/bash-completion/completions/sekisho
 644 $stage/sekisho.zsh $prefix/share/zsh/site-functions/_sekisho
@@ -36,6 +36,8 @@ install)
         [ -e "$built" ] || { echo "make install: $built is missing: run make build" >&2; exit 1; }
     done
     mkdir -p "$stage"
+    # Line tables of the model reader make nine tenths of the file.
+    strip --strip-debug -o "$stage/sekisho" target/release/sekisho
     for shell in bash zsh fish; do target/release/sekisho completions "$shell" >"$stage/sekisho.$shell"; done
     contrib/deb/manual.sh target/release/sekisho >"$stage/sekisho.1"
     # install removes the old file before it makes the new one: a running nginx keeps the one that it has mapped.
