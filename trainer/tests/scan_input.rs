@@ -363,3 +363,26 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
     assert_eq!(output.stdout.iter().filter(|&&byte| byte == b'\n').count(), 1);
 }
+
+#[test]
+fn a_format_that_lacks_what_scores_stand_on_is_told_of() {
+    let bench = Bench::new();
+    bench.write(
+        "own.log",
+        b"192.0.2.1 [20/Feb/2016:05:00:01 +0000] \"GET / HTTP/1.1\" 200 5 \"-\"\n",
+    );
+    let check = |format: &str, told: &[&str]| {
+        let output = bench.output(&["own.log", "--log-format", format]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        for name in ["$http_referer", "$body_bytes_sent"] {
+            assert_eq!(said.contains(name), told.contains(&name), "{format}: {said}");
+        }
+    };
+    let start = "$remote_addr [$time_local] \"$request\" $status";
+    check(&format!("{start} $body_bytes_sent \"$http_referer\""), &[]);
+    check(&format!("{start} $body_bytes_sent \"$x\""), &["$http_referer"]);
+    check(
+        &format!("{start} $x \"$y\""),
+        &["$http_referer", "$body_bytes_sent"],
+    );
+}

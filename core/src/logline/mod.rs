@@ -73,6 +73,15 @@ impl Format {
         }
     }
 
+    /// What scores stand on and a format of one's own leaves out: names of nginx variables. Lines of other formats
+    /// tell for themselves.
+    pub fn lacks(&self) -> Vec<&'static str> {
+        match self {
+            Format::Template(template) => template.lacks(),
+            Format::Auto | Format::Combined | Format::Json => Vec::new(),
+        }
+    }
+
     /// Reads one line, without its line end (a carriage return is tolerated).
     pub fn read<'a>(&self, line: &'a [u8]) -> Result<Entry<'a>, ParseError> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);

@@ -52,6 +52,22 @@ pub enum FormatError {
 }
 
 impl Template {
+    /// Variables that scores stand on and that are not in it.
+    pub(super) fn lacks(&self) -> Vec<&'static str> {
+        let has = |wanted: fn(&Field) -> bool| {
+            let mut fields = self.parts.iter().filter_map(|part| part.field.as_ref());
+            fields.any(|(field, _)| wanted(field))
+        };
+        let mut lacks = Vec::new();
+        if !has(|field| matches!(field, Field::Referer)) {
+            lacks.push("$http_referer");
+        }
+        if !has(|field| matches!(field, Field::Bytes)) {
+            lacks.push("$body_bytes_sent");
+        }
+        lacks
+    }
+
     /// Compiles a format string, or a whole `log_format` directive as it stands in nginx.conf: name,
     /// `escape=`, and quoted pieces on several lines.
     pub fn compile(text: &str) -> Result<Template, FormatError> {

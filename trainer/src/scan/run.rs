@@ -99,6 +99,14 @@ pub fn run(args: &Args) -> Result<(), ScanError> {
         None => Geometry::for_clients(args.clients as usize),
     };
     let logs = Logs::open(&args.logs, &args.log_format)?;
+    let lacks = args.log_format.lacks();
+    if !lacks.is_empty() && !args.quiet {
+        // Every client looks like one that sends no referer, or reads nothing: like a crawler.
+        eprintln!(
+            "sekisho: the log format has no {}: scores come out too high, for people too",
+            lacks.join(" and no ")
+        );
+    }
     let rules = Rules {
         model: &model,
         policy,
