@@ -70,11 +70,11 @@ for ((wait = 0; wait < patience; wait++)); do
 done
 [ "$answer" = 'through the checkpoint' ] || die "nginx answered: $answer"
 for _ in $(seq 12); do curl -s -o "$work/answer" "http://127.0.0.1:$port/"; done
-grep -Eq '^127.0.0.1 .* 200 PASSED ' "$work/sekisho.log" || die "no verdict in the log: $(head -n 1 "$work/sekisho.log")"
+grep -Eq '^127.0.0.1 .* 200 .* PASSED ' "$work/sekisho.log" || die "no verdict in the log: $(head -n 1 "$work/sekisho.log")"
 say "served: $(tail -n 1 "$work/sekisho.log")"
 
 sekisho --version >/dev/null
-format='$remote_addr [$time_local] "$request" $status $sekisho_status $sekisho_score $sekisho_reason $sekisho_id'
+format='$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" $sekisho_status $sekisho_score $sekisho_reason $sekisho_id'
 sekisho scan --quiet --log-format "$format" "$work/sekisho.log" >/dev/null ||
     die 'sekisho scan does not read the log of the example'
 sekisho doctor --conf "$work/nginx.conf" >"$work/doctor" || { cat "$work/doctor" >&2; die 'sekisho doctor sees a problem'; }
