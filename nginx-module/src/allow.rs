@@ -2,31 +2,14 @@
 //! when they change.
 
 use std::cell::RefCell;
-use std::fs::OpenOptions;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sekisho_core::lines::MAX_BYTES;
 use sekisho_core::networks::Networks;
 
+use crate::regular_file;
 use crate::watch::{Watch, look};
-
-/// Reads a list, at most one byte more than a list may have.
-pub fn read_list(path: &Path) -> io::Result<Vec<u8>> {
-    // Without this, the open of a pipe waits for somebody to write.
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)?;
-    let kind = file.metadata()?.file_type();
-    if !kind.is_file() && !kind.is_dir() {
-        return Err(io::Error::other("it is no plain file"));
-    }
-    let mut text = Vec::new();
-    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut text)?;
-    Ok(text)
-}
 
 /// `sekisho_allow` of one level.
 #[derive(Debug, Default)]
@@ -101,7 +84,7 @@ impl AllowList {
 }
 
 fn load(path: &Path, warn: &dyn Fn(&str)) -> Result<Networks, String> {
-    let text = read_list(path).map_err(|error| unreadable(path, &error))?;
+    let text = regular_file::read(path, MAX_BYTES).map_err(|error| unreadable(path, &error))?;
     let (networks, errors) = Networks::parse(&text);
     for error in &errors {
         warn(&format!("sekisho_allow file \"{}\": {error}", path.display()));

@@ -11,8 +11,9 @@ use lru::LruCache;
 use sekisho_core::bots::{self, BotId, Kind, Proof};
 use sekisho_core::checkpoint::Trust;
 use sekisho_core::key::ClientKey;
+use sekisho_core::lines::MAX_BYTES;
 
-use crate::allow::read_list;
+use crate::regular_file;
 
 /// Answers that one worker keeps.
 const MAX_ANSWERS: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
@@ -83,7 +84,7 @@ impl Bots {
     /// Adds the bots of a file to the bundled ones. Bad lines are told to `warn` and left out.
     pub fn read(&mut self, path: &Path, warn: &dyn Fn(&str)) -> Result<(), String> {
         let shown = path.display();
-        let text = read_list(path)
+        let text = regular_file::read(path, MAX_BYTES)
             .map_err(|error| format!("sekisho_bots file \"{shown}\" cannot be read: {error}"))?;
         let (list, errors) = bots::Bots::parse_all(&[bots::DEFAULT.as_bytes(), &text]);
         for error in errors.iter().flatten() {

@@ -69,8 +69,9 @@ pub fn arrive(request: &Request<'_>) -> Action {
     }
     let (main, location) = (request.main_conf(), request.location());
     // First of all, so that nothing that goes wrong later lets through what a client made up.
-    tag(request, location, request.conclusion());
-    if request.conclusion().is_some() {
+    let concluded = request.conclusion();
+    tag(request, location, concluded);
+    if concluded.is_some() {
         return Action::GoOn;
     }
     match (main.models.champion(), location.checks()) {

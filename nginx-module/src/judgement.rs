@@ -34,7 +34,7 @@ pub struct Judgement<'a> {
 /// The zone that decides, and what it found.
 struct Decided<'a> {
     place: ZoneRef,
-    narrow: bool,
+    by_narrowest: bool,
     case: Case<'a>,
     outcome: Outcome,
     features: Option<Features>,
@@ -64,6 +64,8 @@ impl<'a> Watched<'a> {
 struct Found<'a> {
     place: ZoneRef,
     /// Whether the deciding zone is the location's narrowest.
+    by_narrowest: bool,
+    /// Whether the narrowest accounted the request at all.
     narrow: bool,
     watched: Watched<'a>,
     touched: Touched,
@@ -111,6 +113,7 @@ impl<'a> Judgement<'a> {
         };
         let found = Found {
             place: check.place(),
+            by_narrowest: true,
             narrow: true,
             watched: Watched::of(&case, &outcome),
             touched: [Some((check.place(), case.hash)), None, None, None],
@@ -160,13 +163,14 @@ impl<'a> Judgement<'a> {
                 .as_ref()
                 .is_none_or(|other| outcome.standing.verdict > other.outcome.standing.verdict);
             // A bot that can prove who it is does not answer for its neighbours.
-            if place > 0 && worse && outcome.standing.verdict != Verdict::Passed && self.is_proven() {
+            let flagged = place > 0 && worse && outcome.standing.verdict != Verdict::Passed;
+            if flagged && self.asked().trust == Trust::Verified {
                 break;
             }
             if enough || worse {
                 decided = Some(Decided {
                     place: check.place(),
-                    narrow: place == 0,
+                    by_narrowest: place == 0,
                     case,
                     outcome,
                     features,
@@ -176,34 +180,17 @@ impl<'a> Judgement<'a> {
                 break;
             }
         }
-        let (Some(decided), Some((_, watched))) = (decided, first) else {
+        let (Some(decided), Some((narrowest, watched))) = (decided, first) else {
             return Action::GoOn;
         };
         let found = Found {
             place: decided.place,
-            narrow: decided.narrow,
+            by_narrowest: decided.by_narrowest,
+            narrow: narrowest == 0,
             watched,
             touched,
         };
         self.conclude(&decided.case, &decided.outcome, found, decided.features.as_ref())
-    }
-
-    /// Whether the client's claim to be somebody's bot is proven, or open.
-    #[cold]
-    fn is_proven(&self) -> bool {
-        let (Some(bots), Some(agent)) = (&self.main.bots, self.request.user_agent()) else {
-            return false;
-        };
-        let claim = bots.claim(
-            agent,
-            self.request.address(),
-            self.at,
-            self.request.has_resolver(),
-        );
-        !matches!(
-            claim,
-            Claim::Known(Trust::None | Trust::FalseClaim | Trust::Unknown)
-        )
     }
 
     #[inline]
@@ -251,11 +238,17 @@ impl<'a> Judgement<'a> {
 
     /// What is known of the client's claim to be somebody's bot. A key that several clients share says nothing.
     fn claim(&self, case: &Case<'_>) -> Asked {
-        let single = case
-            .data
-            .prefixes
-            .is_some_and(|prefixes| !prefixes.wider_than(Prefixes::CLIENT));
-        let (Some(bots), true, Some(agent)) = (&self.main.bots, single, self.request.user_agent()) else {
+        let prefixes = case.data.prefixes;
+        match prefixes.is_some_and(|prefixes| !prefixes.wider_than(Prefixes::CLIENT)) {
+            true => self.asked(),
+            false => Asked::UNKNOWN,
+        }
+    }
+
+    /// The same of the request's own address. The resolver is asked when it has to be.
+    #[cold]
+    fn asked(&self) -> Asked {
+        let (Some(bots), Some(agent)) = (&self.main.bots, self.request.user_agent()) else {
             return Asked::UNKNOWN;
         };
         let address = self.request.address();
@@ -284,12 +277,13 @@ impl<'a> Judgement<'a> {
     ) -> Action {
         let Found {
             place,
+            by_narrowest,
             narrow,
             watched,
             touched,
         } = found;
         let mut standing = outcome.standing;
-        let springs = |_: &u32| narrow && !self.allowed && !self.is_sent_by_others();
+        let springs = |_: &u32| by_narrowest && !self.allowed && !self.is_sent_by_others();
         if let Some(seconds) = self.location.trap().filter(springs)
             && let Some(trapped) = case.trap(seconds)
         {

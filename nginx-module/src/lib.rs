@@ -46,6 +46,8 @@ mod models;
 #[forbid(unsafe_code)]
 mod reaction;
 #[forbid(unsafe_code)]
+mod regular_file;
+#[forbid(unsafe_code)]
 mod sample_buffer;
 #[forbid(unsafe_code)]
 mod samples;

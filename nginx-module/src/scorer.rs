@@ -1,14 +1,14 @@
 //! A model: read from a file or from this library, and checked before anything is scored.
 
-use std::fs::OpenOptions;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
 use sekisho_core::feature::{COUNT, Features};
 use sekisho_core::model::{Contribution, Limits, Model, ModelError, contributions, top_reasons};
 
 pub use sekisho_core::model::Thresholds;
+
+use crate::regular_file;
 
 #[cfg(default_model)]
 const DEFAULT: Option<&[u8]> = Some(include_bytes!(concat!(
@@ -27,9 +27,6 @@ pub enum ScorerError {
     /// The file cannot be read.
     #[error("the model file cannot be read: {0}")]
     Read(#[from] io::Error),
-    /// A pipe or a device, which could keep us waiting.
-    #[error("it is no regular file")]
-    Kind,
     /// The file was refused.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -73,21 +70,9 @@ impl Scorer {
     }
 }
 
-/// Loads the model of a file. Reads one byte more than a model may have, never more.
+/// Loads the model of a file.
 pub fn load_file(path: &Path) -> Result<Scorer, ScorerError> {
-    let mut bytes = Vec::new();
-    // Without this, the open of a pipe waits for somebody to write.
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)?;
-    let kind = file.metadata()?.file_type();
-    if !kind.is_file() && !kind.is_dir() {
-        return Err(ScorerError::Kind);
-    }
-    file.take(Limits::DEFAULT.max_bytes as u64 + 1)
-        .read_to_end(&mut bytes)?;
-    Scorer::load(&bytes)
+    Scorer::load(&regular_file::read(path, Limits::DEFAULT.max_bytes)?)
 }
 
 /// Loads the model that this library was built with.

@@ -169,3 +169,30 @@ fn a_group_is_neither_trapped_nor_vouched_for() {
     assert_eq!(visit(&nginx, "192.0.2.3", 2, "/thanks", &[]).status, 200);
     assert_eq!(swarm(&nginx, "192.0.2", 3, 30)[29], 429, "nor immune");
 }
+
+#[test]
+fn a_completion_counts_for_a_newcomer_whose_network_is_judged() {
+    let locations = format!(
+        "{BOTH} location = /thanks {{ sekisho_dry_run on; sekisho_human; try_files /page.html =404; }}"
+    );
+    let nginx = start(GROUPS, &locations);
+    assert_eq!(swarm(&nginx, "192.0.2", 0, 50)[49], 429);
+    assert_eq!(visit(&nginx, "192.0.2.200", 51, "/page.html", &[]).status, 429);
+    assert_eq!(visit(&nginx, "192.0.2.200", 52, "/thanks", &[]).status, 200);
+    assert_eq!(
+        visit(&nginx, "192.0.2.200", 53, "/page.html", &[]).status,
+        200,
+        "it is immune"
+    );
+}
+
+#[test]
+fn an_open_claim_buys_nothing_in_a_judged_network() {
+    // A port that is bound and never read: the claim stays open.
+    let silent = std::net::UdpSocket::bind(("127.0.0.1", 0)).expect("a free port");
+    let port = silent.local_addr().expect("bound").port();
+    let nginx = start(&format!("{GROUPS} resolver 127.0.0.1:{port};"), BOTH);
+    assert_eq!(swarm(&nginx, "192.0.2", 0, 50)[49], 429);
+    let agent = [("User-Agent", "Mozilla/5.0 (compatible; Googlebot/2.1)")];
+    assert_eq!(visit(&nginx, "192.0.2.201", 51, "/page.html", &agent).status, 429);
+}

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use sekisho_core::sample::{Class, Origin, Sample};
 use sekisho_tests::nameserver::NameServer;
 use sekisho_tests::nginx::{Module, Nginx, wait_for};
-use sekisho_tests::visitors::{CHECKED, checked, crawl, site, visit};
+use sekisho_tests::visitors::{checked, crawl, site, visit};
 
 const ENFORCED: &str = "sekisho_dry_run off;";
 const GOOGLE: &str = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
@@ -332,7 +332,6 @@ fn a_trap_in_dry_run_only_tells() {
 #[test]
 fn who_completes_an_order_is_left_alone_until_behaviour_turns() {
     let locations = "location = /thanks { sekisho_human for=1h; try_files /page.html =404; }
-        location = /fails { sekisho_human; return 500; }
         location = /missing { sekisho_human; try_files /nothing =404; }";
     let nginx = site(Module::TestClock).start(&checked(ENFORCED, locations));
     assert_eq!(visit(&nginx, "192.0.2.1", 0, "/thanks", &[]).status, 200);
@@ -346,5 +345,4 @@ fn who_completes_an_order_is_left_alone_until_behaviour_turns() {
         429,
         "nothing was completed"
     );
-    assert_eq!(CHECKED.matches("sekisho zone=clients;").count(), 1);
 }

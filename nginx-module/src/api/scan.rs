@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::ffi::shm::{LockedSet, Zone};
 
-/// Sets that one call looks at: 15 to 50 ms when none of them is in the processor's cache.
+/// Sets that one call looks at, 64 MiB of records: what a worker can read without being missed.
 pub const MAX_SETS: u32 = 32_768;
 /// Sets that an estimate looks at; its standard error is then below 1 % of the table.
 const SAMPLED_SETS: u32 = 512;
