@@ -103,7 +103,8 @@ impl Zone {
         let record = set.record_mut(way);
         let scored = match checkpoint::arrive(record, at, &visit, rating, &self.policy) {
             Arrival::Settled(_) => false,
-            Arrival::Score(features) => {
+            Arrival::Score => {
+                let features = record.features();
                 let standing = checkpoint::settle(record, at, judge.score(&features), &self.policy);
                 if standing.turned {
                     checkpoint::explain(record, judge.reasons(&features));

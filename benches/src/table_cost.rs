@@ -68,7 +68,7 @@ impl Table {
         lock::announce(word, OWNER, way);
         set.admit_at(way, hash, at);
         let record = set.record_mut(way);
-        if let Arrival::Score(_) = checkpoint::arrive(record, at, visit, Rating::Popular, &self.policy) {
+        if let Arrival::Score = checkpoint::arrive(record, at, visit, Rating::Popular, &self.policy) {
             checkpoint::settle(record, at, 0.0, &self.policy);
         }
         checkpoint::depart(record, 200, 4_096);

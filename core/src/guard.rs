@@ -188,13 +188,18 @@ impl GuardState {
         if self.is_open(at) {
             return None;
         }
-        let (clients, requests) = self.shares();
-        let several = self.recent(|counts| &counts.stopped_clients) >= LEAST_STOPPED;
-        let over = clients.is_some_and(|share| share > limits.clients)
-            || several && requests.is_some_and(|share| share > limits.requests);
+        let stopped = self.recent(|counts| &counts.stopped_clients);
+        let clients = self.recent(|counts| &counts.clients);
+        let over = exceeds(stopped, clients, LEAST_CLIENTS, limits.clients)
+            || stopped >= LEAST_STOPPED && {
+                let stopped = self.recent(|counts| &counts.stopped_requests);
+                let requests = self.recent(|counts| &counts.requests);
+                exceeds(stopped, requests, LEAST_REQUESTS, limits.requests)
+            };
         if !over {
             return None;
         }
+        let (clients, requests) = self.shares();
         let until = self.open_until.load(Relaxed);
         let opened = at.saturating_add(limits.hold.max(1));
         self.open_until
@@ -258,9 +263,27 @@ fn share(part: u32, all: u32, least: u32) -> Option<u32> {
     (all >= least).then(|| (u64::from(part.min(all)) * 100 / u64::from(all.max(1))) as u32)
 }
 
+/// Whether `part` of `all` is more than `limit` percent, once there are `least`: as [`share`] says, without a
+/// division, for this is asked at every request that would be stopped.
+fn exceeds(part: u32, all: u32, least: u32, limit: u32) -> bool {
+    all >= least && u64::from(part.min(all)) * 100 >= (u64::from(limit) + 1) * u64::from(all.max(1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_share_exceeds_its_limit_when_its_percents_do() {
+        for all in [0, 1, 7, 99, 100, 333, u32::MAX] {
+            for part in [0, 1, 3, 50, 51, 100, 333, u32::MAX / 2, u32::MAX] {
+                for limit in [0, 1, 33, 49, 50, 99, 100, u32::MAX] {
+                    let percents = share(part, all, 5).is_some_and(|share| share > limit);
+                    assert_eq!(exceeds(part, all, 5, limit), percents, "{part} of {all}, {limit}");
+                }
+            }
+        }
+    }
 
     const START: u32 = 1_700_000_100 / WINDOW_SECONDS * WINDOW_SECONDS;
 

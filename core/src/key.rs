@@ -2,9 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use siphasher::sip::SipHasher13;
-
-use crate::sip;
+use crate::fold;
 
 /// Secret of one zone. Clients choose their URLs and, with IPv6, their addresses: without a secret they
 /// could choose their place in the table and in the sketches too.
@@ -15,16 +13,12 @@ impl Seed {
     /// The seed of everything offline (scan, training) and of the module's test build. Two runs over one
     /// log agree bit for bit only when they share the seed.
     pub const FIXED: Seed = Seed(0, 0);
-
-    pub(crate) fn hasher(self) -> SipHasher13 {
-        SipHasher13::new_with_keys(self.0, self.1)
-    }
 }
 
-/// SipHash-1-3 of a key's bytes (Aumasson and Bernstein, 2012). Never 0: 0 marks a free record.
+/// Keyed hash of a key's bytes. Never 0: 0 marks a free record.
 #[inline]
 pub fn key_hash(seed: Seed, key: &[u8]) -> u64 {
-    sip::hash(seed, key).max(1)
+    fold::hash(seed, key).max(1)
 }
 
 /// How many leading bits of an address name a client.

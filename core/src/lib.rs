@@ -9,10 +9,12 @@
 //! [`checkpoint::depart`].
 #![forbid(unsafe_code)]
 
+mod block;
 pub mod bots;
 pub mod cdn;
 pub mod checkpoint;
 pub mod feature;
+mod fold;
 pub mod guard;
 pub mod key;
 pub mod lines;
@@ -23,7 +25,6 @@ pub mod networks;
 pub mod profile;
 pub mod record;
 pub mod sample;
-mod sip;
 pub mod sketch;
 pub mod state;
 pub mod table;

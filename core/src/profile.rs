@@ -71,7 +71,7 @@ mod tests {
             let target = format!("/{number}");
             let visit = Visit::new(Seed::FIXED, Method::Get, target.as_bytes(), None);
             let arrival = checkpoint::arrive(&mut record, 100 + number, &visit, Rating::Unrated, &policy);
-            if let checkpoint::Arrival::Score(_) = arrival {
+            if let checkpoint::Arrival::Score = arrival {
                 checkpoint::settle(&mut record, 100 + number, 0.95, &policy);
             }
         }

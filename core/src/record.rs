@@ -20,8 +20,8 @@ pub const TRAIL: usize = 8;
 pub const SCORE_GAP: u8 = 32;
 /// ... or when this many seconds passed and [`SCORE_GAP_REQUESTS`] came since.
 pub const SCORE_GAP_SECONDS: u32 = 30;
-/// Requests that must have come before time alone makes a new score due.
-pub const SCORE_GAP_REQUESTS: u8 = 8;
+/// Requests that must have come before time alone makes a new score due: half of [`SCORE_GAP`].
+pub const SCORE_GAP_REQUESTS: u8 = 16;
 /// Longest ban that can be asked for, in seconds: every ban expires.
 pub const LONGEST_BAN: u32 = 30 * 86_400;
 /// Time that runs backwards by more than this was set right: requests that answer late differ by less. In seconds.
@@ -29,7 +29,8 @@ const CLOCK_SLACK: u32 = 3600;
 /// Weight of a new value in the running means, once there are this many: 1/32.
 const MEAN_WINDOW: u32 = 32;
 /// Log-scaled values are kept as multiples of 1/2048.
-const LOG_SCALE: f32 = 2048.0;
+const LOG_UNIT: u16 = 2048;
+const LOG_SCALE: f32 = LOG_UNIT as f32;
 /// "No reason": the place of a feature index in [`Record`] is empty.
 pub const NO_REASON: u8 = 255;
 /// A reason that is no feature: the client walked into a trap.
@@ -245,25 +246,27 @@ impl Record {
         if let Some(counter) = class {
             *counter = counter.saturating_add(1);
         }
-        let weight = 1.0 / u32::from(counters.responses).min(MEAN_WINDOW) as f32;
-        let mean = unscale(self.bytes_mean);
-        let bytes = libm::log2f(1.0 + body_bytes as f32);
-        self.bytes_mean = scale(mean + weight * (bytes - mean));
+        let mean = i32::from(self.bytes_mean);
+        let apart = i32::from(log2_scaled(body_bytes.saturating_add(1))) - mean;
+        let weight = i32::from(counters.responses).min(MEAN_WINDOW as i32).max(1);
+        // Between the two, so it fits.
+        self.bytes_mean = (mean + apart / weight) as u16;
     }
 
-    /// Whether enough happened since the last score for a new one: early on at ever wider steps, and when the
-    /// client has made the `min_requests` from which a score has consequences.
+    /// Whether enough happened since the last score for a new one: first when the client has made the
+    /// `min_requests` from which a score has consequences, then at ever wider steps. Scores that come to nothing
+    /// would be most of what scoring costs: half of all clients never make ten requests.
+    #[inline]
     pub(crate) fn due(&self, at: u32, min_requests: u32) -> bool {
         let evidence = self.evidence();
-        // A group is judged late, and scores that come to nothing until then are most of what it would cost.
-        if min_requests > u32::from(SCORE_GAP) && evidence < min_requests {
-            return false;
+        if evidence <= min_requests {
+            return evidence == min_requests;
         }
-        if evidence == min_requests || matches!(evidence, 4 | 6 | 8 | 12 | 16 | 24 | 32) {
-            return true;
+        if evidence <= u32::from(SCORE_GAP) {
+            // Not two scores on nearly the same evidence.
+            return matches!(evidence, 6 | 8 | 12 | 16 | 24 | 32) && 2 * evidence >= 3 * min_requests;
         }
-        let by_time = self.since_score >= SCORE_GAP_REQUESTS && self.idle_since_score(at);
-        evidence > u32::from(SCORE_GAP) && (by_time || self.since_score >= SCORE_GAP)
+        self.since_score >= SCORE_GAP || self.since_score >= SCORE_GAP_REQUESTS && self.idle_since_score(at)
     }
 
     /// Forgets behaviour, keeps identity and history: what follows a ban is judged on what follows.
@@ -346,7 +349,7 @@ impl Record {
             *count += 1;
         }
         let before = unscale(self.last_interval);
-        self.last_interval = log_seconds(seconds);
+        self.last_interval = log2_scaled(u64::from(seconds) + 1);
         let interval = unscale(self.last_interval);
         // The first request of a window has no interval before it.
         let seen = u32::from(self.counters.requests);
@@ -398,21 +401,44 @@ fn distinct(carry: u8, bits: &[u8], most: u8) -> f32 {
     (f32::from(carry) + bitmap::estimate(bits)).min(f32::from(most))
 }
 
-/// The scaled log2(1 + seconds) of the intervals that nearly all requests have.
-const LOG_SECONDS: [u16; 8] = [0, 2048, 3246, 4096, 4755, 5294, 5749, 6144];
-
-fn log_seconds(seconds: u32) -> u16 {
-    match LOG_SECONDS.get(seconds as usize) {
-        Some(known) => *known,
-        None => scale(libm::log2f(1.0 + seconds as f32)),
+/// Bits behind a number's highest one by which [`FRACTIONS`] are found.
+const FRACTION_BITS: u32 = 8;
+/// The scaled binary logarithms of 1, 1 + 1/256, 1 + 2/256 ... below 2.
+const FRACTIONS: [u16; 1 << FRACTION_BITS] = {
+    let mut fractions = [0; 1 << FRACTION_BITS];
+    let mut at = 0;
+    while at < fractions.len() {
+        fractions[at] = fraction((1 << FRACTION_BITS) + at as u64);
+        at += 1;
     }
+    fractions
+};
+
+/// The logarithm of `number / 256`, from 1 to below 2, scaled: squaring doubles it, and what then reaches 2 says
+/// its next bit (Knuth, The Art of Computer Programming 1, 1.2.2 exercise 25).
+const fn fraction(number: u64) -> u16 {
+    const POINT: u32 = 40;
+    const BITS: u32 = 24;
+    let (mut value, mut bits, mut done) = ((number as u128) << (POINT - FRACTION_BITS), 0u64, 0);
+    while done < BITS {
+        value = value * value >> POINT;
+        let bit = (value >> (POINT + 1)) as u64;
+        value >>= bit;
+        bits = bits << 1 | bit;
+        done += 1;
+    }
+    // Rounded half up, from 24 bits to the scale's eleven.
+    ((bits + (1 << 12)) >> 13) as u16
 }
 
-/// Rounds half up. What is left after the whole part is exact, unlike the sum of a value and one half.
-fn scale(value: f32) -> u16 {
-    let scaled = (value * LOG_SCALE).clamp(0.0, f32::from(u16::MAX));
-    let whole = scaled as u16;
-    whole + u16::from(scaled - f32::from(whole) >= 0.5)
+/// The binary logarithm of a number of at least 1, scaled; the largest is that of 2^32. Numbers of more than nine bits
+/// are cut to them first, which is off by 0.006 at most.
+#[inline]
+fn log2_scaled(number: u64) -> u16 {
+    let number = number.min(u64::from(u32::MAX)) as u32;
+    let above = number.leading_zeros().min(31);
+    let fraction = (number << above << 1) >> (32 - FRACTION_BITS);
+    LOG_UNIT * (31 - above) as u16 + FRACTIONS[fraction as usize % FRACTIONS.len()]
 }
 
 fn unscale(value: u16) -> f32 {
@@ -423,10 +449,28 @@ fn unscale(value: u16) -> f32 {
 mod tests {
     use super::*;
 
+    /// Rounds half up. What is left after the whole part is exact, unlike the sum of a value and one half.
+    fn scale(value: f32) -> u16 {
+        let scaled = (value * LOG_SCALE).clamp(0.0, f32::from(u16::MAX));
+        let whole = scaled as u16;
+        whole + u16::from(scaled - f32::from(whole) >= 0.5)
+    }
+
     #[test]
-    fn known_intervals_are_what_would_be_computed() {
-        for (seconds, known) in LOG_SECONDS.iter().enumerate() {
-            assert_eq!(*known, scale(libm::log2f(1.0 + seconds as f32)), "{seconds}");
+    fn scaled_logarithms_are_what_would_be_computed() {
+        #[track_caller]
+        fn check(number: u64, slack: u16) {
+            let exact = scale(libm::log2f(number as f32));
+            let found = log2_scaled(number);
+            assert!(
+                found <= exact && exact - found <= slack,
+                "{number}: {found}, not {exact}"
+            );
         }
+        (1..512).for_each(|number| check(number, 0));
+        for number in [512, 513, 1_023, 1_500, 65_535, 1 << 20, (1 << 31) - 1] {
+            check(number, 12);
+        }
+        assert_eq!(log2_scaled(u64::MAX), 31 * LOG_UNIT + 2042);
     }
 }

@@ -24,7 +24,7 @@ pub const SET_BYTES: usize = size_of::<Set>() + WAYS * size_of::<Name>() + LOCK_
 /// The popularity sketch may take this part of a region: one sixteenth.
 const SKETCH_PART: usize = 16;
 /// Counters a row of the smallest and of the largest popularity sketch.
-const SKETCH_WIDTHS: (u32, u32) = (256, 16 * 1024);
+const SKETCH_WIDTHS: (u32, u32) = (512, 32 * 1024);
 /// A record idle for this long is no loss when it is evicted, in seconds.
 pub const IDLE_SECONDS: u32 = 600;
 
@@ -53,6 +53,16 @@ impl Set {
         self.records
             .iter()
             .position(|record| record.key_hash == hash && hash != 0)
+    }
+
+    /// The same, where it probably is.
+    #[inline]
+    pub fn find_at(&self, way: usize, hash: u64) -> Option<usize> {
+        if self.record(way).key_hash == hash && hash != 0 {
+            Some(way)
+        } else {
+            self.find(hash)
+        }
     }
 
     /// The way that [`Set::admit`] would use: the key's own, else a free one, else the one idle longest,
@@ -258,8 +268,8 @@ mod tests {
         }
         check(0, None);
         check(8 * 1024, None);
-        check(1 << 20, Some((435, 4096)));
-        check(10 << 20, Some((4546, 16 * 1024)));
+        check(1 << 20, Some((435, 8192)));
+        check(10 << 20, Some((4546, 32 * 1024)));
         assert!(Geometry::for_bytes(1 << 20).unwrap().clients() > 3_400);
         assert!(Geometry::for_clients(100_000).clients() >= 100_000);
         assert_eq!(Geometry::for_clients(0).sets, 1);

@@ -46,6 +46,8 @@ pub struct Outcome {
     pub standing: Standing,
     /// Time of its request before this one, unix seconds; 0 when there was none.
     pub before: u32,
+    /// Where in its set the record is.
+    pub way: usize,
     /// Whether its claim to be somebody's bot was just proven.
     pub proven: bool,
 }
@@ -73,6 +75,8 @@ struct Noted {
     before: u32,
     /// Requests so far, this one included.
     requests: u32,
+    /// Where in its set the record is.
+    way: usize,
 }
 
 impl Case<'_> {
@@ -80,7 +84,7 @@ impl Case<'_> {
     /// record could not be had: the request then goes on as if it had not been seen. `shown` gets the features that
     /// the client was just scored by, or that show why its verdict turned; most requests have none, and none is
     /// moved then.
-    #[inline]
+    #[inline(always)]
     pub fn judge(
         &self,
         visit: &Visit,
@@ -89,13 +93,14 @@ impl Case<'_> {
     ) -> Option<Outcome> {
         let rating = self.zone.popularity().visit(visit.url());
         let mut noted = Noted::default();
-        let mut outcome = match self.observe(visit, rating, &mut noted)? {
+        let mut outcome = match self.observe(visit, rating, &mut noted, shown)? {
             Arrival::Settled(standing) => Outcome {
                 standing,
                 before: noted.before,
+                way: noted.way,
                 proven: false,
             },
-            Arrival::Score(features) => self.score(features, noted, claim, shown)?,
+            Arrival::Score => self.score(noted, claim, shown)?,
         };
         if outcome.standing.turned {
             self.explain(&mut outcome.standing, shown);
@@ -106,14 +111,13 @@ impl Case<'_> {
     #[inline(never)]
     fn score(
         &self,
-        features: Features,
         noted: Noted,
         claim: impl FnOnce() -> Asked,
         shown: &mut Option<Features>,
     ) -> Option<Outcome> {
         let counters = self.zone.counters();
         Counters::add(&counters.scores);
-        let score = self.scorer.score(&features);
+        let score = self.scorer.score(shown.as_ref()?);
         counters.score.add(score);
         // A claim is looked at when it makes a difference: where the score speaks against the client, and once
         // when its verdict begins to count.
@@ -129,13 +133,14 @@ impl Case<'_> {
                 false => checkpoint::postpone(record, self.at, &self.policy),
             }
         };
-        let standing = self.with_record(settle)?;
-        if judge {
-            *shown = Some(features);
+        let standing = with_record_at(self.zone, self.hash, noted.way, settle)?;
+        if !judge {
+            *shown = None;
         }
         Some(Outcome {
             standing,
             before: noted.before,
+            way: noted.way,
             proven,
         })
     }
@@ -173,12 +178,19 @@ impl Case<'_> {
         with_record(self.zone, self.hash, change)
     }
 
-    #[inline]
-    fn observe(&self, visit: &Visit, rating: Rating, noted: &mut Noted) -> Option<Arrival> {
+    #[inline(always)]
+    fn observe(
+        &self,
+        visit: &Visit,
+        rating: Rating,
+        noted: &mut Noted,
+        shown: &mut Option<Features>,
+    ) -> Option<Arrival> {
         let mut set = self.zone.lock(set_index(self.hash, self.zone.sets()))?;
         let counters = self.zone.counters();
         Counters::add(&counters.requests);
         let way = set.victim(self.hash, self.at);
+        noted.way = way;
         set.announce(way);
         match set.admit_at(way, self.hash, self.at) {
             Admission::Known => noted.before = set.record(way).seen().1,
@@ -192,7 +204,11 @@ impl Case<'_> {
         fault(&self.request, Fault::DieLocked);
         let record = set.record_mut(way);
         noted.requests = record.requests().saturating_add(1);
-        Some(checkpoint::arrive(record, self.at, visit, rating, &self.policy))
+        let arrival = checkpoint::arrive(record, self.at, visit, rating, &self.policy);
+        if arrival == Arrival::Score {
+            *shown = Some(record.features());
+        }
+        Some(arrival)
     }
 }
 
@@ -201,6 +217,20 @@ impl Case<'_> {
 pub fn with_record<T>(zone: Zone<'_>, hash: u64, change: impl FnOnce(&mut Record) -> T) -> Option<T> {
     let mut set = zone.lock(set_index(hash, zone.sets()))?;
     let way = set.find(hash)?;
+    set.announce(way);
+    Some(change(set.record_mut(way)))
+}
+
+/// The same for a record that was there a moment ago.
+#[inline]
+pub fn with_record_at<T>(
+    zone: Zone<'_>,
+    hash: u64,
+    way: usize,
+    change: impl FnOnce(&mut Record) -> T,
+) -> Option<T> {
+    let mut set = zone.lock(set_index(hash, zone.sets()))?;
+    let way = set.find_at(way, hash)?;
     set.announce(way);
     Some(change(set.record_mut(way)))
 }

@@ -1,9 +1,8 @@
 //! What happens to a request: accounted before the access phase, once more after its response.
 
 use sekisho_core::checkpoint::{self, Standing, Verdict};
-use sekisho_core::key::Seed;
 
-use crate::case::with_record;
+use crate::case::{with_record, with_record_at};
 use crate::conf::MAX_ZONES;
 use crate::ffi::clock::nanoseconds;
 use crate::ffi::config::{Check, LocationConf, ZoneRef};
@@ -35,10 +34,9 @@ pub struct Conclusion {
     pub verdict: Verdict,
     /// Where the client stands in the zone that decided.
     pub standing: Standing,
-    pub(super) seed: Seed,
-    pub(super) hash: u64,
-    pub(super) decided_by: ZoneRef,
     pub(super) touched: Touched,
+    /// Which of them decided.
+    pub(super) decided: usize,
     /// Whether the first of those is the location's narrowest.
     pub(super) narrow: bool,
     /// How long a completion makes immune, in seconds, where the request arrived.
@@ -47,18 +45,37 @@ pub struct Conclusion {
     pub(super) enforced: bool,
 }
 
-/// The zones that accounted a request, the narrowest first, and the key's hash there.
-pub type Touched = [Option<(ZoneRef, u64)>; MAX_ZONES];
+/// A zone that accounted a request.
+#[derive(Clone, Copy)]
+pub struct Touch {
+    /// The zone.
+    pub zone: ZoneRef,
+    /// The key's hash there.
+    pub hash: u64,
+    /// Where in its set the record was.
+    pub way: usize,
+}
+
+/// The zones that accounted a request, the narrowest first.
+pub type Touched = [Option<Touch>; MAX_ZONES];
 
 impl Conclusion {
     /// Reference id. Few requests are asked for it, so it is computed when one is.
     pub fn id(&self) -> u64 {
-        reference_id(self.seed, self.hash, self.standing.evidence)
+        let id = |touch: &Touch| {
+            let seed = touch.zone.get()?.zone()?.header().seed();
+            Some(reference_id(seed, touch.hash, self.standing.evidence))
+        };
+        self.decided_by().and_then(id).unwrap_or(0)
     }
 
     /// Name of the zone that decided.
     pub fn zone(&self) -> Option<&str> {
-        self.decided_by.get().map(|data| data.name.as_str())
+        Some(self.decided_by()?.zone.get()?.name.as_str())
+    }
+
+    fn decided_by(&self) -> Option<&Touch> {
+        self.touched.get(self.decided)?.as_ref()
     }
 }
 
@@ -103,19 +120,22 @@ pub fn depart(request: &Request<'_>) {
         return;
     };
     let (status, bytes) = (request.status(), request.body_bytes());
-    // try_files and error_page may have led elsewhere since.
-    let human = conclusion.human.or_else(|| request.location().human());
-    let completed = human.filter(|_| conclusion.narrow && (200..400).contains(&status));
-    for (place, hash) in conclusion.touched.iter().map_while(Option::as_ref) {
-        if let Some(zone) = place.get().and_then(|data| data.zone()) {
-            with_record(zone, *hash, |record| checkpoint::depart(record, status, bytes));
+    for touch in conclusion.touched.iter().map_while(Option::as_ref) {
+        if let Some(zone) = touch.zone.get().and_then(|data| data.zone()) {
+            with_record_at(zone, touch.hash, touch.way, |record| {
+                checkpoint::depart(record, status, bytes);
+            });
         }
     }
+    // try_files and error_page may have led elsewhere since.
+    let human = conclusion.human.or_else(|| request.location().human());
     // A person vouches for nobody but the narrowest key.
-    if let Some(seconds) = completed
-        && let Some((place, hash)) = conclusion.touched[0]
+    if let Some(seconds) = human
+        && conclusion.narrow
+        && (200..400).contains(&status)
+        && let Some(touch) = conclusion.touched[0]
     {
-        complete(request, conclusion, place, hash, seconds);
+        complete(request, conclusion, touch.zone, touch.hash, seconds);
     }
 }
 
@@ -136,9 +156,16 @@ fn complete(request: &Request<'_>, conclusion: &Conclusion, place: ZoneRef, hash
 
 /// Where tagging is configured every request gets the header: the upstream shall not see one that a client
 /// made up.
+#[inline]
 pub fn tag(request: &Request<'_>, location: &LocationConf, conclusion: Option<&Conclusion>) {
-    let tags = location.suspect().tag || location.rejected().tag;
-    if !tags || location.checks().is_empty() {
+    if location.tags() {
+        tell_upstream(request, location, conclusion);
+    }
+}
+
+#[cold]
+fn tell_upstream(request: &Request<'_>, location: &LocationConf, conclusion: Option<&Conclusion>) {
+    if location.checks().is_empty() {
         return;
     }
     let told = |conclusion: &&Conclusion| conclusion.enforced && location.reaction(conclusion.verdict).tag;

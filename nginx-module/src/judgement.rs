@@ -1,6 +1,6 @@
 //! What is concluded of a request: by which zone, and what follows.
 
-use sekisho_core::checkpoint::{DEFAULT_GROUP_REQUESTS, Trust, Verdict};
+use sekisho_core::checkpoint::{Trust, Verdict};
 use sekisho_core::feature::Features;
 use sekisho_core::key::{Prefixes, Seed, key_hash};
 use sekisho_core::sample::{Class, Label, Origin};
@@ -9,10 +9,10 @@ use sekisho_core::url::{Method, Visit};
 use crate::bots::{Claim, octets};
 use crate::case::{Asked, Case, Outcome};
 use crate::conf::MAX_ZONES;
-use crate::ffi::config::{Check, LocationConf, MainConf, ZoneRef};
+use crate::ffi::config::{Check, LocationConf, MainConf};
 use crate::ffi::request::Request;
 use crate::ffi::shm::Zone;
-use crate::handler::{Action, Conclusion, Touched, tag};
+use crate::handler::{Action, Conclusion, Touch, Touched, tag};
 use crate::injected::{Fault, fault, now};
 use crate::samples::{self, Facts};
 use crate::scorer::Scorer;
@@ -33,7 +33,8 @@ pub struct Judgement<'a> {
 
 /// The zone that decides, and what it found.
 struct Decided<'a> {
-    place: ZoneRef,
+    /// Its place among those that accounted the request.
+    place: usize,
     by_narrowest: bool,
     case: Case<'a>,
     outcome: Outcome,
@@ -62,7 +63,8 @@ impl<'a> Watched<'a> {
 
 /// What else [`Judgement::conclude`] has to know.
 struct Found<'a> {
-    place: ZoneRef,
+    /// The place of the deciding zone in `touched`.
+    place: usize,
     /// Whether the deciding zone is the location's narrowest.
     by_narrowest: bool,
     /// Whether the narrowest accounted the request at all.
@@ -102,6 +104,7 @@ impl<'a> Judgement<'a> {
     }
 
     /// Most locations have one zone, whose word is final: nothing of the case is moved or kept for later.
+    #[inline(always)]
     fn one(&self, check: &'a Check) -> Action {
         let Some(case) = self.case(check, 0) else {
             return Action::GoOn;
@@ -112,11 +115,11 @@ impl<'a> Judgement<'a> {
             return Action::GoOn;
         };
         let found = Found {
-            place: check.place(),
+            place: 0,
             by_narrowest: true,
             narrow: true,
             watched: Watched::of(&case, &outcome),
-            touched: [Some((check.place(), case.hash)), None, None, None],
+            touched: [Some(touch(check, &case, &outcome)), None, None, None],
         };
         self.conclude(&case, &outcome, found, shown.as_ref())
     }
@@ -124,6 +127,7 @@ impl<'a> Judgement<'a> {
     /// Asks one zone after the other, the narrowest first. The first one that knows enough of the client decides;
     /// where none does, the one with the worst to say. So a group answers for those of its members that are too
     /// new to be judged, and its own record holds nothing but their requests.
+    #[inline(never)]
     fn several(&self, checks: &'a [Check]) -> Action {
         let (mut touched, mut digest) = ([None; MAX_ZONES], None);
         let mut decided: Option<Decided<'a>> = None;
@@ -153,10 +157,11 @@ impl<'a> Judgement<'a> {
                 continue;
             };
             first.get_or_insert_with(|| (place, Watched::of(&case, &outcome)));
-            if let Some(touch) = touched.get_mut(count) {
-                *touch = Some((check.place(), case.hash));
-                count += 1;
-            }
+            let Some(slot) = touched.get_mut(count) else {
+                continue;
+            };
+            *slot = Some(touch(check, &case, &outcome));
+            count += 1;
             let trapped = place == 0 && self.location.trap().is_some();
             let enough = self.allowed || trapped || outcome.standing.is_judged(&case.policy);
             let worse = decided
@@ -169,7 +174,7 @@ impl<'a> Judgement<'a> {
             }
             if enough || worse {
                 decided = Some(Decided {
-                    place: check.place(),
+                    place: count - 1,
                     by_narrowest: place == 0,
                     case,
                     outcome,
@@ -193,7 +198,7 @@ impl<'a> Judgement<'a> {
         self.conclude(&decided.case, &decided.outcome, found, decided.features.as_ref())
     }
 
-    #[inline]
+    #[inline(always)]
     fn case(&self, check: &'a Check, place: usize) -> Option<Case<'a>> {
         let data = check.zone()?;
         let zone = data.zone()?;
@@ -207,10 +212,7 @@ impl<'a> Judgement<'a> {
         }
         let key = data.client_key(key);
         let hash = key_hash(zone.header().seed(), key.as_bytes());
-        let mut policy = check.limits.policy(self.scorer.thresholds());
-        if place > 0 && check.limits.min_requests.is_none() {
-            policy.min_requests = DEFAULT_GROUP_REQUESTS;
-        }
+        let mut policy = check.policy(self.scorer.thresholds(), place > 0);
         if self.allowed {
             policy = policy.for_allowed();
         }
@@ -227,6 +229,7 @@ impl<'a> Judgement<'a> {
         })
     }
 
+    #[inline(always)]
     fn digest(&self, seed: Seed) -> Visit {
         let referer = self
             .request
@@ -268,6 +271,7 @@ impl<'a> Judgement<'a> {
         }
     }
 
+    #[inline(always)]
     fn conclude(
         &self,
         case: &Case<'_>,
@@ -308,10 +312,8 @@ impl<'a> Judgement<'a> {
         let conclusion = self.request.conclude(|| Conclusion {
             verdict,
             standing,
-            seed: case.zone.header().seed(),
-            hash: case.hash,
-            decided_by: place,
             touched,
+            decided: place,
             narrow,
             human: self.location.human(),
             stopped: matches!(action, Action::Stop { .. }),
@@ -363,5 +365,13 @@ impl<'a> Judgement<'a> {
                 Label { label, origin },
             );
         }
+    }
+}
+
+fn touch(check: &Check, case: &Case<'_>, outcome: &Outcome) -> Touch {
+    Touch {
+        zone: check.place(),
+        hash: case.hash,
+        way: outcome.way,
     }
 }

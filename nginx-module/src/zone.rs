@@ -17,7 +17,7 @@ use crate::measures::{Costs, Scores};
 /// "sekisho!" in little endian.
 const MAGIC: u64 = 0x216f_6873_696b_6573;
 /// Changes with every change to the header, the record, the set or the order of the region.
-pub const LAYOUT: u32 = 5;
+pub const LAYOUT: u32 = 6;
 /// Bytes of the note that nginx appends to "no memory" messages of this zone.
 const NOTE_BYTES: usize = 96;
 

@@ -156,7 +156,8 @@ impl Core {
         let record = set.record_mut(way);
         let standing = match checkpoint::arrive(record, entry.at, &visit, rating, &self.policy) {
             Arrival::Settled(standing) => standing,
-            Arrival::Score(features) => {
+            Arrival::Score => {
+                let features = record.features();
                 let score = self.model.score(&features);
                 let mut standing = checkpoint::settle(record, entry.at, score, &self.policy);
                 if standing.turned {

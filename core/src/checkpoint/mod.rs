@@ -8,7 +8,6 @@ mod policy;
 #[cfg(test)]
 mod tests;
 
-use crate::feature::Features;
 use crate::record::{Record, flag};
 use crate::sketch::popularity::Rating;
 use crate::url::Visit;
@@ -90,8 +89,8 @@ impl Standing {
 pub enum Arrival {
     /// Nothing: the last score still holds.
     Settled(Standing),
-    /// The evidence changed: score these, then [`settle`].
-    Score(Features),
+    /// The evidence changed: score [`Record::features`], then [`settle`].
+    Score,
 }
 
 /// A request came. `at` is in unix seconds.
@@ -100,7 +99,7 @@ pub fn arrive(record: &mut Record, at: u32, visit: &Visit, rating: Rating, polic
     decision::expire(record, at);
     record.observe_request(at, visit, rating);
     if record.due(at, policy.min_requests) {
-        Arrival::Score(record.features())
+        Arrival::Score
     } else {
         Arrival::Settled(stand(record, at, policy))
     }

@@ -20,13 +20,23 @@ pub struct Contribution {
 }
 
 impl Scorer {
-    /// Fills `out`, one place for each feature, with the contributions to the score of `features`, largest
-    /// first and in schema order where equal. Allocates nothing.
-    pub fn contributions<const N: usize>(&self, features: &[f32; N]) -> [Contribution; N] {
+    /// The three features that add most to the score of `features`, as indices into the schema.
+    pub fn reasons<const N: usize>(&self, features: &[f32; N]) -> [u8; 3] {
+        top(&self.occlusions(features, &self.typical::<N>())[..N])
+    }
+
+    fn typical<const N: usize>(&self) -> [f32; N] {
         let mut typical = [0.0; N];
         for (place, &baseline) in typical.iter_mut().zip(&self.card().baseline) {
             *place = baseline;
         }
+        typical
+    }
+
+    /// The contributions to the score of `features`, one for each feature, largest first and in schema order where
+    /// equal. Allocates nothing.
+    pub fn contributions<const N: usize>(&self, features: &[f32; N]) -> [Contribution; N] {
+        let typical = self.typical::<N>();
         let mut out = [Contribution::default(); N];
         for (feature, (place, contribution)) in out
             .iter_mut()
@@ -49,12 +59,16 @@ impl Scorer {
     }
 }
 
-/// The first three features with a positive contribution, [`NO_REASON`] where there are fewer.
-pub(super) fn top(sorted: &[Contribution]) -> [u8; 3] {
-    let mut reasons = [NO_REASON; 3];
-    let positive = sorted.iter().filter(|reason| reason.contribution > 0.0);
-    for (place, reason) in reasons.iter_mut().zip(positive) {
-        *place = u8::try_from(reason.feature).unwrap_or(NO_REASON);
+/// The three features that add most, [`NO_REASON`] where fewer add anything; of equal ones the first.
+pub(super) fn top(added: &[f32]) -> [u8; 3] {
+    let mut best = [(0.0, NO_REASON); 3];
+    for (feature, &contribution) in added.iter().enumerate() {
+        let mut one = (contribution, u8::try_from(feature).unwrap_or(NO_REASON));
+        for place in &mut best {
+            if one.0 > place.0 {
+                std::mem::swap(place, &mut one);
+            }
+        }
     }
-    reasons
+    best.map(|(_, feature)| feature)
 }

@@ -120,5 +120,5 @@ pub fn contributions(model: &Model, features: &Features) -> [Contribution; COUNT
 /// The up to three features that speak most for automation, as indices in the schema; [`NO_REASON`] where
 /// there are fewer.
 pub fn top_reasons(model: &Model, features: &Features) -> [u8; 3] {
-    contribution::top(&model.scorer.contributions(features))
+    model.scorer.reasons(features)
 }

@@ -123,7 +123,7 @@ fn without_authority(target: &[u8]) -> &[u8] {
     plain::after_authority(authority).unwrap_or(b"/")
 }
 
-/// The path of a target, digested.
+/// The path of a target, digested. Of a referer the depth is not asked for, and may be 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Path<'a> {
     hash: u64,

@@ -1,141 +1,121 @@
-//! The digest of a target that is written as it would be normalised: nearly all are. Eight bytes at a time, and
+//! The digest of a target that is written as it would be normalised: nearly all are. Sixteen bytes at a time, and
 //! hashed as they are read.
 //!
 //! Every function here answers `None` when in doubt; [`spelled`](super::spelled) then gives the same answer
-//! slowly. For finding bytes in words see Mycroft's test for a zero byte (1987).
+//! slowly.
 
-use super::{MAX_DEPTH, MAX_HASHED, Path, is_tracking, query_seed};
+use super::{MAX_DEPTH, Path, is_tracking, query_seed};
+use crate::block::{BLOCK, Block};
+use crate::fold::Fold;
 use crate::key::Seed;
-use crate::sip::{Sip, WORD, last_word, next_word};
 
-/// The highest bit of each byte: where the functions below mark it.
-const HIGH: u64 = 0x8080_8080_8080_8080;
+/// Longest text that is taken for plain, in bytes.
+const MAX_PLAIN: usize = 2048;
 
-const fn each(byte: u8) -> u64 {
-    0x0101_0101_0101_0101 * byte as u64
-}
-
-/// Marks the bytes that are zero, when none has its highest bit set; one that has spoils its own mark and those above.
-fn zeros(word: u64) -> u64 {
-    !word.wrapping_add(!HIGH) & HIGH
-}
-
-/// Marks the lowest byte that is zero, and perhaps more above it.
-fn lowest_zero(word: u64) -> u64 {
-    word.wrapping_sub(each(1)) & !word & HIGH
-}
-
-/// Marks bytes that may need more than hashing: `%` and `#`, with them `!` and `'`, which differ in two bits, and
-/// those that are not ASCII.
-fn odd(word: u64) -> u64 {
-    zeros((word & each(!0b110)) ^ each(0b0010_0001)) | word & HIGH
-}
-
-/// A word in which `/` and `?`, which differ in one bit, are zero.
-fn without_slashes_and_questions(word: u64) -> u64 {
-    (word | each(0b1_0000)) ^ each(b'?')
-}
-
-/// Marks `/` and `?` of an ASCII word.
-fn slashes_and_questions(word: u64) -> u64 {
-    zeros(without_slashes_and_questions(word))
-}
-
-/// Those of them that are `?`: bit 4 is the one in which it differs.
-fn questions(slashes_and_questions: u64, word: u64) -> u64 {
-    slashes_and_questions & word << 3
-}
-
-/// The bytes below the lowest one that is marked, or all of `count`.
-fn until(marked: u64, count: usize) -> usize {
-    if marked == 0 {
-        count
-    } else {
-        marked.trailing_zeros() as usize / 8
+/// The next block of `rest`, the end of `text`, and how many of its bytes there are.
+#[inline(always)]
+fn next_block(text: &[u8], rest: &[u8]) -> (Block, usize) {
+    match rest.first_chunk::<BLOCK>() {
+        Some(bytes) => (Block::of(bytes), BLOCK),
+        None => (Block::last(text, rest), rest.len()),
     }
 }
 
-/// All bits of the first `count` bytes, at most seven.
-fn first(count: usize) -> u64 {
-    (1 << (8 * (count % WORD))) - 1
-}
-
-/// How many bytes are marked.
-fn number(marked: u64) -> u64 {
-    (marked >> 7).wrapping_mul(each(1)) >> 56
-}
-
 /// What follows the authority that a text begins with; `None` when nothing does.
+#[inline]
 pub(super) fn after_authority(text: &[u8]) -> Option<&[u8]> {
     let mut rest = text;
     loop {
-        let (word, count) = next_word(rest);
-        let ends = lowest_zero(without_slashes_and_questions(word)) | lowest_zero(word ^ each(b'#'));
+        let (block, count) = next_block(text, rest);
+        let ends = block.places_of(b'/') | block.places_of(b'?') | block.places_of(b'#');
         if ends != 0 {
-            return rest.get(until(ends, count)..);
+            return rest.get(ends.trailing_zeros() as usize..);
         }
-        rest = rest.get(WORD..)?;
+        if count < BLOCK {
+            return None;
+        }
+        rest = rest.get(BLOCK..)?;
     }
 }
 
 /// Path and query of a target without authority.
 #[inline]
 pub(super) fn target(seed: Seed, target: &[u8]) -> Option<(Path<'_>, Option<u64>)> {
-    let path = path(seed, target)?;
+    let path = digest::<true>(seed, target)?;
     match target.get(path.text.len() + 1..) {
         None | Some([]) => Some((path, None)),
         Some(text) => Some((path, query(query_seed(seed), text)?)),
     }
 }
 
-/// The path alone.
+/// The path alone, without its depth.
 pub(super) fn path(seed: Seed, target: &[u8]) -> Option<Path<'_>> {
-    if target.len() > MAX_HASHED {
+    digest::<false>(seed, target)
+}
+
+fn digest<const DEPTH: bool>(seed: Seed, target: &[u8]) -> Option<Path<'_>> {
+    if target.len() > MAX_PLAIN {
         return None;
     }
-    let mut sip = Sip::new(seed);
-    let (mut rest, mut depth, mut before, mut doubtful) = (target, 0, 0, 0);
-    while let Some((bytes, after)) = rest.split_first_chunk::<WORD>() {
-        let word = u64::from_le_bytes(*bytes);
-        let slashes = slashes_and_questions(word);
-        if questions(slashes, word) != 0 {
-            break;
+    let mut hash = Fold::new(seed);
+    let (mut rest, mut before, mut doubtful) = (target, 0, 0);
+    // Counting bits is dear: a word of them is gathered first.
+    let (mut depth, mut gathered) = (0, 0u64);
+    let (tail, count) = loop {
+        let (block, count) = next_block(target, rest);
+        let questions = block.places_of(b'?');
+        if questions != 0 {
+            let count = questions.trailing_zeros() as usize;
+            break (block.first(count), count);
         }
+        if count < BLOCK {
+            break (block, count);
+        }
+        let slashes = block.places_of(b'/');
         // Two slashes in a row fold into one.
-        doubtful |= odd(word) | slashes & (slashes << 8 | before);
-        depth += number(slashes);
-        before = slashes >> 56;
-        sip.word(word);
-        rest = after;
-    }
-    let (word, count) = last_word(target, rest);
-    let ends = slashes_and_questions(word);
-    let count = until(questions(ends, word), count);
-    let slashes = ends & first(count);
-    // A byte that is not ASCII may have been taken for an end, so it counts wherever it is in the word.
-    let doubtful = doubtful | word & HIGH | odd(word) & first(count) | slashes & (slashes << 8 | before);
+        doubtful |= block.odd() | slashes & (slashes << 1 | before);
+        before = slashes >> (BLOCK - 1);
+        hash.block(block);
+        rest = rest.get(BLOCK..)?;
+        if DEPTH {
+            if gathered >> (u64::BITS as usize - BLOCK) != 0 {
+                depth += gathered.count_ones();
+                gathered = 0;
+            }
+            gathered = gathered << BLOCK | u64::from(slashes);
+        }
+    };
+    let slashes = tail.places_of(b'/');
+    doubtful |= tail.odd() | slashes & (slashes << 1 | before);
     if doubtful != 0 {
         return None;
     }
     let length = target.len() - rest.len() + count;
-    // A slash at the end begins no segment.
-    let last = if count == 0 {
-        before
-    } else {
-        slashes >> (8 * count - 8) & 0x80
-    };
+    let text = target.get(..length)?;
+    if DEPTH {
+        depth += if gathered >> (u64::BITS as usize - BLOCK) != 0 {
+            gathered.count_ones() + slashes.count_ones()
+        } else {
+            (gathered << BLOCK | u64::from(slashes)).count_ones()
+        };
+        // A slash at the end begins no segment.
+        depth -= u32::from(text.last() == Some(&b'/'));
+    }
     Some(Path {
-        hash: sip.finish(word & first(count), length),
-        depth: (depth + number(slashes) - (last >> 7)).min(u64::from(MAX_DEPTH)) as u8,
-        text: target.get(..length)?,
+        hash: hash.finish(tail, length),
+        depth: depth.min(u32::from(MAX_DEPTH)) as u8,
+        text,
     })
 }
 
 /// `Some(None)` when nothing that counts is in the query.
 fn query(seed: Seed, query: &[u8]) -> Option<Option<u64>> {
+    if query.len() > MAX_PLAIN {
+        return None;
+    }
     let (mut sum, mut any, mut rest) = (0u64, false, query);
     while !rest.is_empty() {
-        let (hash, length) = parameter(seed, rest)?;
+        let (hash, length) = parameter(seed, query, rest)?;
         let (parameter, after) = rest.split_at_checked(length)?;
         if !parameter.is_empty() && !is_tracking(parameter) {
             sum = sum.wrapping_add(hash);
@@ -146,24 +126,34 @@ fn query(seed: Seed, query: &[u8]) -> Option<Option<u64>> {
     Some(any.then_some(sum))
 }
 
-/// Hash and length of the parameter that a text begins with.
-fn parameter(seed: Seed, text: &[u8]) -> Option<(u64, usize)> {
-    let mut sip = Sip::new(seed);
+/// Hash and length of the parameter that `text`, the end of `query`, begins with.
+#[inline]
+fn parameter(seed: Seed, query: &[u8], text: &[u8]) -> Option<(u64, usize)> {
+    let mut hash = Fold::new(seed);
     let mut rest = text;
     loop {
-        let (word, count) = next_word(rest);
-        let ends = lowest_zero(word ^ each(b'&')) | lowest_zero(word ^ each(b';'));
-        let count = until(ends, count);
-        let kept = if count == WORD { !0 } else { first(count) };
-        if odd(word) & kept != 0 {
+        let (block, count) = next_block(query, rest);
+        let ends = block.places_of(b'&') | block.places_of(b';');
+        if ends == 0 && count == BLOCK {
+            if block.odd() != 0 {
+                return None;
+            }
+            hash.block(block);
+            rest = rest.get(BLOCK..)?;
+            continue;
+        }
+        let (tail, count) = match ends {
+            0 => (block, count),
+            _ => {
+                let count = ends.trailing_zeros() as usize;
+                (block.first(count), count)
+            }
+        };
+        if tail.odd() != 0 {
             return None;
         }
-        if count < WORD {
-            let length = text.len() - rest.len() + count;
-            return Some((sip.finish(word & kept, length), length));
-        }
-        sip.word(word);
-        rest = rest.get(WORD..).unwrap_or_default();
+        let length = text.len() - rest.len() + count;
+        return Some((hash.finish(tail, length), length));
     }
 }
 
@@ -228,7 +218,7 @@ mod tests {
         }
 
         #[test]
-        fn a_long_target_is_left_to_the_other(length in MAX_HASHED - 20..MAX_HASHED + 20, byte: u8) {
+        fn a_long_target_is_left_to_the_other(length in MAX_PLAIN - 20..MAX_PLAIN + 20, byte: u8) {
             check(&vec![byte; length]);
         }
     }

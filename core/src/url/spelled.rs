@@ -1,10 +1,9 @@
 //! The digest of any target, byte by byte: what [`plain`](super::plain) leaves.
 
-use std::hash::Hasher;
-
 use memchr::{memchr, memchr2};
 
 use super::{MAX_DEPTH, MAX_HASHED, Path, is_tracking, query_seed};
+use crate::fold::Pieces;
 use crate::key::Seed;
 
 /// Path and query of a target without authority.
@@ -31,7 +30,7 @@ fn split(target: &[u8]) -> (&[u8], &[u8]) {
 }
 
 fn digest_path(seed: Seed, path: &[u8]) -> Path<'_> {
-    let mut hasher = seed.hasher();
+    let mut hasher = Pieces::new(seed);
     let (mut depth, mut after_slash, mut run) = (0u8, false, 0);
     let mut at = 0;
     while at < path.len() {
@@ -82,7 +81,7 @@ fn digest_query(seed: Seed, query: &[u8]) -> Option<u64> {
         if parameter.is_empty() || is_tracking(parameter) {
             continue;
         }
-        let mut hasher = query_seed(seed).hasher();
+        let mut hasher = Pieces::new(query_seed(seed));
         write_decoded(&mut hasher, parameter);
         sum = sum.wrapping_add(hasher.finish());
         any = true;
@@ -90,7 +89,7 @@ fn digest_query(seed: Seed, query: &[u8]) -> Option<u64> {
     any.then_some(sum)
 }
 
-fn write_decoded(hasher: &mut impl Hasher, text: &[u8]) {
+fn write_decoded(hasher: &mut Pieces, text: &[u8]) {
     let mut rest = text;
     while let Some(at) = memchr(b'%', rest) {
         hasher.write(&rest[..at]);
@@ -111,7 +110,7 @@ fn write_decoded(hasher: &mut impl Hasher, text: &[u8]) {
     hasher.write(rest);
 }
 
-fn write_normal(hasher: &mut impl Hasher, byte: u8) {
+fn write_normal(hasher: &mut Pieces, byte: u8) {
     if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
         hasher.write(&[byte]);
     } else {

@@ -9,7 +9,8 @@ use std::rc::Rc;
 use nginx_sys::{
     NGX_LOG_ERR, ngx_conf_t, ngx_flag_t, ngx_int_t, ngx_open_file_t, ngx_shm_zone_t, ngx_time, ngx_uint_t,
 };
-use sekisho_core::checkpoint::Verdict;
+use sekisho_core::checkpoint::{DEFAULT_GROUP_REQUESTS, Policy, Verdict};
+use sekisho_core::model::Thresholds;
 
 use super::directives::{Directive, NGX_CONF_ERROR, Place};
 use super::files::ModelFiles;
@@ -76,11 +77,13 @@ impl MainConf {
 }
 
 /// `sekisho zone=` of a location.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Check {
     pub(super) zone: ZoneRef,
     /// How clients are judged here.
     pub limits: Overrides,
+    /// What that comes to under a model, which is asked for at every request and changes with the model only.
+    pub(super) policy: Cell<Option<(Thresholds, Policy)>>,
 }
 
 /// One `sekisho zone=`.
@@ -111,6 +114,25 @@ impl ZoneRef {
 }
 
 impl Check {
+    /// How clients are judged here under a model; `group` when the zone is not the location's narrowest.
+    #[inline]
+    pub fn policy(&self, model: Thresholds, group: bool) -> Policy {
+        match self.policy.get() {
+            Some((known, policy)) if known == model => policy,
+            _ => self.resolve(model, group),
+        }
+    }
+
+    #[cold]
+    fn resolve(&self, model: Thresholds, group: bool) -> Policy {
+        let mut policy = self.limits.policy(model);
+        if group && self.limits.min_requests.is_none() {
+            policy.min_requests = DEFAULT_GROUP_REQUESTS;
+        }
+        self.policy.set(Some((model, policy)));
+        policy
+    }
+
     /// The zone's place.
     pub fn place(&self) -> ZoneRef {
         self.zone
@@ -202,6 +224,13 @@ impl LocationConf {
             status: Some(self.status as u16),
             ..Reaction::default()
         })
+    }
+
+    /// Whether the upstream is told of anybody.
+    #[inline]
+    pub fn tags(&self) -> bool {
+        let tells = |reaction: &Option<Reaction>| matches!(reaction, Some(Reaction { tag: true, .. }));
+        tells(&self.suspect) || tells(&self.rejected)
     }
 
     /// What is done about a client with this verdict.

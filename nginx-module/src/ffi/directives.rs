@@ -1,5 +1,6 @@
 //! The directives: from nginx's configuration parser to the configuration objects.
 
+use std::cell::Cell;
 use std::ffi::{OsStr, c_char, c_void};
 use std::fmt::Display;
 use std::os::unix::ffi::OsStrExt;
@@ -266,19 +267,20 @@ pub unsafe extern "C" fn sekisho(
         let check = Check {
             zone: ZoneRef(directive.zone(arguments.name, 0)?),
             limits: arguments.limits,
+            policy: Cell::default(),
         };
         let after = match &location.setting {
             Setting::On(checks) => checks.last().map(Check::place),
             _ => None,
         };
         match &mut location.setting {
-            Setting::Inherited => location.setting = Setting::On(vec![check]),
+            Setting::Inherited => location.setting = Setting::On(vec![check.clone()]),
             Setting::Off => return Err(Refusal::Duplicate),
             Setting::On(checks) if checks.iter().any(|other| other.zone == check.zone) => {
                 return Err(Refusal::Duplicate);
             }
             Setting::On(checks) if checks.len() == MAX_ZONES => return Err(ConfError::TooManyZones.into()),
-            Setting::On(checks) => checks.push(check),
+            Setting::On(checks) => checks.push(check.clone()),
         }
         // SAFETY: nginx made the http level's configuration before it reads any directive, and it is another
         // object than the one being filled here.

@@ -157,19 +157,30 @@ impl<'a> Zone<'a> {
         };
         let pid = own_pid();
         reach(Step::BeforeLock, || ());
-        let Some(taken) = lock::acquire(word, pid, is_gone) else {
-            return self.refused();
-        };
-        let mut locked = LockedSet {
+        let taken = lock::acquire(word, pid, is_gone);
+        let locked = LockedSet {
             word,
             set,
             names,
             pid,
             writing: None,
         };
-        match taken {
-            Taken::Free => reach(Step::AfterAcquire, || ()),
-            Taken::Stolen(way) => self.discard(&mut locked, way),
+        if taken == Some(Taken::Free) {
+            reach(Step::AfterAcquire, || ());
+            return Some(locked);
+        }
+        self.contended(taken, locked)
+    }
+
+    #[cold]
+    fn contended(&self, taken: Option<Taken>, mut locked: LockedSet<'a>) -> Option<LockedSet<'a>> {
+        let Some(taken) = taken else {
+            // What is not held must not be given back.
+            std::mem::forget(locked);
+            return self.refused();
+        };
+        if let Taken::Stolen(way) = taken {
+            self.discard(&mut locked, way);
         }
         Some(locked)
     }

@@ -63,7 +63,8 @@ fn drive(lines: &[String], model: &Model, sets: &mut [Set], popularity: &Popular
         let set = &mut sets[set_index(hash, sets.len() as u32) as usize];
         let (way, admission) = set.admit(hash, entry.at);
         let record = set.record_mut(way);
-        if let Arrival::Score(features) = checkpoint::arrive(record, entry.at, &visit, rating, &policy) {
+        if let Arrival::Score = checkpoint::arrive(record, entry.at, &visit, rating, &policy) {
+            let features = record.features();
             let score = model.score(&features);
             let standing = checkpoint::settle(record, entry.at, score, &policy);
             checkpoint::explain(record, top_reasons(model, &features));

@@ -240,7 +240,8 @@ impl Range {
         let record = set.record_mut(way);
         let standing = match checkpoint::arrive(record, hit.at, &hit.visit, rating, &rules.policy) {
             Arrival::Settled(standing) => standing,
-            Arrival::Score(features) => {
+            Arrival::Score => {
+                let features = record.features();
                 let score = rules.model.score(&features);
                 slot.scored(score, &features);
                 checkpoint::settle(record, hit.at, score, &rules.policy)
@@ -322,7 +323,8 @@ mod tests {
             let record = set.record_mut(way);
             let standing = match checkpoint::arrive(record, hit.at, &hit.visit, rating, policy) {
                 Arrival::Settled(standing) => standing,
-                Arrival::Score(features) => {
+                Arrival::Score => {
+                    let features = record.features();
                     let score = MODEL.score(&features);
                     client.account.last_score = Some(score.to_bits());
                     checkpoint::settle(record, hit.at, score, policy)

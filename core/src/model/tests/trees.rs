@@ -179,7 +179,8 @@ fn contributions_are_differences_from_the_typical_human() {
         (4, 9.0, 1.5, -0.5),
     ];
     assert_eq!(parts, expected);
-    assert_eq!(contribution::top(&found), [3, 0, crate::record::NO_REASON]);
+    let reasons = model.reasons(&[0.9, 0.5, 0.0, 0.9, 9.0, 3.0]);
+    assert_eq!(reasons, [3, 0, crate::record::NO_REASON]);
 }
 
 #[test]
