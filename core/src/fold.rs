@@ -52,6 +52,14 @@ fn fold(left: u64, right: u64) -> u64 {
 /// The hash of a whole text.
 #[inline]
 pub(crate) fn hash(seed: Seed, text: &[u8]) -> u64 {
+    if let Some(address) = text.as_array::<4>() {
+        let low = u64::from(u32::from_le_bytes(*address));
+        return Fold::new(seed).finish(Block { low, high: 0 }, text.len());
+    }
+    long(seed, text)
+}
+
+fn long(seed: Seed, text: &[u8]) -> u64 {
     let mut fold = Fold::new(seed);
     let (blocks, rest) = text.as_chunks::<BLOCK>();
     blocks.iter().for_each(|block| fold.block(Block::of(block)));

@@ -16,6 +16,8 @@ pub const LEAST_REQUESTS: u32 = 1000;
 /// Clients that must be among the stopped before their share of requests is looked at: one crawler may well make
 /// most requests of a site.
 pub const LEAST_STOPPED: u32 = 10;
+/// The breaker looks at the shares when another client is stopped, and at every so many stopped requests.
+const SHARE_EVERY: u32 = 8;
 /// User agents that one key must have shown before it is taken for a proxy; one in 64 cells each.
 pub const MANY_AGENTS: u32 = 16;
 /// Share of all requests from which on a key with that many user agents is taken for a proxy, in percent.
@@ -110,8 +112,13 @@ pub enum Alarm {
 
 impl GuardState {
     /// Learns a request. `agent` is the hash of its user agent, asked for only when it matters.
-    #[inline]
-    pub fn observe(&self, seen: &Seen, limits: &Limits, agent: impl FnOnce() -> u64) -> Option<Alarm> {
+    #[inline(always)]
+    pub fn observe(
+        &self,
+        seen: &Seen,
+        limits: impl FnOnce() -> Limits,
+        agent: impl FnOnce() -> u64,
+    ) -> Option<Alarm> {
         let window = seen.at / WINDOW_SECONDS;
         let current = self.window.load(Relaxed);
         // Time that runs backwards by less than a window is left alone.
@@ -126,18 +133,16 @@ impl GuardState {
         self.running.requests.fetch_add(1, Relaxed);
         let first = seen.before < window.saturating_mul(WINDOW_SECONDS);
         self.running.clients.fetch_add(u32::from(first), Relaxed);
-        if seen.rejected {
-            self.running.stopped_requests.fetch_add(1, Relaxed);
-            self.running
-                .stopped_clients
-                .fetch_add(u32::from(first || seen.turned), Relaxed);
-        }
         self.vote_for(seen.hash, agent);
         if seen.rejected {
-            self.trip(seen.at, limits).or(alarm)
-        } else {
-            alarm
+            let stopped = self.running.stopped_requests.fetch_add(1, Relaxed);
+            let client = first || seen.turned;
+            self.running.stopped_clients.fetch_add(u32::from(client), Relaxed);
+            if client || stopped.is_multiple_of(SHARE_EVERY) {
+                return self.trip(seen.at, &limits()).or(alarm);
+            }
         }
+        alarm
     }
 
     /// Whether the breaker keeps enforcement off.
@@ -239,7 +244,7 @@ impl GuardState {
         Some(Alarm::Proxy { share })
     }
 
-    #[inline]
+    #[inline(always)]
     fn vote_for(&self, hash: u64, agent: impl FnOnce() -> u64) {
         let (tag, vote) = (hash >> 32, self.vote.load(Relaxed));
         let (holder, votes) = (vote >> 32, vote & u64::from(u32::MAX));
@@ -301,7 +306,7 @@ mod tests {
                 rejected: client < rejected,
                 turned: client < rejected && number == 0,
             };
-            state.observe(&seen, &Limits::DEFAULT, || u64::from(number))
+            state.observe(&seen, || Limits::DEFAULT, || u64::from(number))
         };
         let all = (0..clients).flat_map(|client| (0..each).map(move |number| (client, number)));
         all.filter_map(one).collect()
@@ -375,13 +380,13 @@ mod tests {
                         rejected: false,
                         turned: false,
                     };
-                    alarms.extend(state.observe(&seen, &Limits::DEFAULT, || number % agents));
+                    alarms.extend(state.observe(&seen, || Limits::DEFAULT, || number % agents));
                     if number < u64::from(others) {
                         let other = Seen {
                             hash: hash(100 + number as u32),
                             ..seen
                         };
-                        alarms.extend(state.observe(&other, &Limits::DEFAULT, || 1));
+                        alarms.extend(state.observe(&other, || Limits::DEFAULT, || 1));
                     }
                 }
             }

@@ -77,7 +77,7 @@ impl<'a> ClientKey<'a> {
     }
 
     /// The same with the bits behind the prefix cleared.
-    #[inline]
+    #[inline(always)]
     pub fn within(self, prefixes: Prefixes) -> ClientKey<'a> {
         match self {
             ClientKey::V4(octets) => {
@@ -97,7 +97,7 @@ impl<'a> ClientKey<'a> {
     }
 
     /// The bytes that are hashed.
-    #[inline]
+    #[inline(always)]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             ClientKey::V4(octets) => octets,

@@ -16,12 +16,8 @@ pub const INTERVAL_BINS: usize = 12;
 pub const RING: usize = 16;
 /// Pages that a referer is compared with.
 pub const TRAIL: usize = 8;
-/// A scored client is scored again after at most this many requests.
+/// A scored client is scored again after this many requests. Time alone brings no evidence.
 pub const SCORE_GAP: u8 = 32;
-/// ... or when this many seconds passed and [`SCORE_GAP_REQUESTS`] came since.
-pub const SCORE_GAP_SECONDS: u32 = 30;
-/// Requests that must have come before time alone makes a new score due: half of [`SCORE_GAP`].
-pub const SCORE_GAP_REQUESTS: u8 = 16;
 /// Longest ban that can be asked for, in seconds: every ban expires.
 pub const LONGEST_BAN: u32 = 30 * 86_400;
 /// Time that runs backwards by more than this was set right: requests that answer late differ by less. In seconds.
@@ -257,7 +253,7 @@ impl Record {
     /// `min_requests` from which a score has consequences, then at ever wider steps. Scores that come to nothing
     /// would be most of what scoring costs: half of all clients never make ten requests.
     #[inline]
-    pub(crate) fn due(&self, at: u32, min_requests: u32) -> bool {
+    pub(crate) fn due(&self, min_requests: u32) -> bool {
         let evidence = self.evidence();
         if evidence <= min_requests {
             return evidence == min_requests;
@@ -266,7 +262,7 @@ impl Record {
             // Not two scores on nearly the same evidence.
             return matches!(evidence, 6 | 8 | 12 | 16 | 24 | 32) && 2 * evidence >= 3 * min_requests;
         }
-        self.since_score >= SCORE_GAP || self.since_score >= SCORE_GAP_REQUESTS && self.idle_since_score(at)
+        self.since_score >= SCORE_GAP
     }
 
     /// Forgets behaviour, keeps identity and history: what follows a ban is judged on what follows.
@@ -280,10 +276,6 @@ impl Record {
             flags: flag::RESTARTED | self.flags & flag::LASTING,
             ..Record::fresh(self.key_hash, self.first)
         };
-    }
-
-    fn idle_since_score(&self, at: u32) -> bool {
-        at.saturating_sub(self.scored_at) >= SCORE_GAP_SECONDS
     }
 
     #[inline]

@@ -13,6 +13,7 @@ use crate::zone::Counters;
 
 impl Judgement<'_> {
     /// Tells the guards, and asks them whether the client may be stopped.
+    #[inline(always)]
     pub(super) fn watch(
         &self,
         case: &Case<'_>,
@@ -37,26 +38,30 @@ impl Judgement<'_> {
             rejected,
             turned: rejected && standing.turned,
         };
-        let limits = guards.limits();
         let agent = || {
             key_hash(
                 case.zone.header().seed(),
                 self.request.user_agent().unwrap_or_default(),
             )
         };
-        let alarm = state.observe(&seen, &limits, agent);
+        let alarm = state.observe(&seen, || guards.limits(), agent);
         let told = |alarm: &Alarm| guards.watches_proxies() || !matches!(alarm, Alarm::Proxy { .. });
         if let Some(alarm) = alarm.filter(told) {
             let alarmed = Alarmed {
                 alarm,
                 zone: watched.name,
-                hold: limits.hold,
+                hold: guards.limits().hold,
             };
             self.request.alert(&alarmed);
         }
-        if !rejected {
-            return true;
-        }
+        // In dry run nobody is stopped whatever a guard says, which is then only asked so that it can warn.
+        !rejected || (seen.turned || !self.location.dry_run()) && self.may_stop(case, watched, seen.turned)
+    }
+
+    /// Whether no guard keeps a client from being stopped.
+    #[inline(never)]
+    fn may_stop(&self, case: &Case<'_>, watched: Watched<'_>, turned: bool) -> bool {
+        let (guards, state) = (&self.main.guards, &watched.zone.header().guards);
         let restraint = if state.is_open(self.at) {
             Restraint::Breaker
         } else if let Some(cdn) = guards.cdn(self.request.address()) {
@@ -68,7 +73,7 @@ impl Judgement<'_> {
         };
         Counters::add(&case.zone.counters().restrained);
         if let Restraint::Cdn(name) = restraint
-            && seen.turned
+            && turned
             && watched.zone.header().first_cdn()
         {
             let zone = watched.name;

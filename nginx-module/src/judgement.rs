@@ -31,14 +31,47 @@ pub struct Judgement<'a> {
     allowed: bool,
 }
 
-/// The zone that decides, and what it found.
-struct Decided<'a> {
+/// What one zone has to say.
+struct Voice<'h, 'a> {
     /// Its place among those that accounted the request.
     place: usize,
-    by_narrowest: bool,
-    case: Case<'a>,
-    outcome: Outcome,
-    features: Option<Features>,
+    /// Whether it is the location's narrowest.
+    narrowest: bool,
+    case: &'h Case<'a>,
+    outcome: &'h Outcome,
+    shown: Option<&'h Features>,
+}
+
+/// What the narrower zones had to say. Kept where each was asked: a request that the first one decides keeps nothing.
+#[derive(Clone, Copy)]
+struct Heard<'h, 'a> {
+    /// The worst of them.
+    worst: Option<&'h Voice<'h, 'a>>,
+    /// Those that accounted the request; `None` while there is none.
+    witnesses: Option<Witnesses<'a>>,
+    /// How many of them there are.
+    count: usize,
+    /// Zones of one seed share one digest of the request.
+    digest: Option<(Seed, &'h Visit)>,
+}
+
+impl Heard<'_, '_> {
+    const NOTHING: Self = Heard {
+        worst: None,
+        witnesses: None,
+        count: 0,
+        digest: None,
+    };
+}
+
+/// The zones that accounted a request.
+#[derive(Clone, Copy)]
+struct Witnesses<'a> {
+    /// The first of them.
+    watched: Watched<'a>,
+    /// Whether that is the location's narrowest.
+    narrow: bool,
+    touched: Touched,
 }
 
 /// The narrowest zone that accounted a request, whose guards hear of it.
@@ -59,18 +92,6 @@ impl<'a> Watched<'a> {
             before: outcome.before,
         }
     }
-}
-
-/// What else [`Judgement::conclude`] has to know.
-struct Found<'a> {
-    /// The place of the deciding zone in `touched`.
-    place: usize,
-    /// Whether the deciding zone is the location's narrowest.
-    by_narrowest: bool,
-    /// Whether the narrowest accounted the request at all.
-    narrow: bool,
-    watched: Watched<'a>,
-    touched: Touched,
 }
 
 impl<'a> Judgement<'a> {
@@ -97,109 +118,105 @@ impl<'a> Judgement<'a> {
     /// Judges it by the zones of its location.
     pub fn of(&self, checks: &'a [Check]) -> Action {
         fault(&self.request, Fault::Panic);
-        match checks {
-            [check] => self.one(check),
-            checks => self.several(checks),
-        }
-    }
-
-    /// Most locations have one zone, whose word is final: nothing of the case is moved or kept for later.
-    #[inline(always)]
-    fn one(&self, check: &'a Check) -> Action {
-        let Some(case) = self.case(check, 0) else {
-            return Action::GoOn;
-        };
-        let visit = self.digest(case.zone.header().seed());
-        let mut shown = None;
-        let Some(outcome) = case.judge(&visit, || self.claim(&case), &mut shown) else {
-            return Action::GoOn;
-        };
-        let found = Found {
-            place: 0,
-            by_narrowest: true,
-            narrow: true,
-            watched: Watched::of(&case, &outcome),
-            touched: [Some(touch(check, &case, &outcome)), None, None, None],
-        };
-        self.conclude(&case, &outcome, found, shown.as_ref())
+        self.hear(checks, None)
     }
 
     /// Asks one zone after the other, the narrowest first. The first one that knows enough of the client decides;
     /// where none does, the one with the worst to say. So a group answers for those of its members that are too
     /// new to be judged, and its own record holds nothing but their requests.
-    #[inline(never)]
-    fn several(&self, checks: &'a [Check]) -> Action {
-        let (mut touched, mut digest) = ([None; MAX_ZONES], None);
-        let mut decided: Option<Decided<'a>> = None;
-        let mut first: Option<(usize, Watched<'a>)> = None;
-        let mut count = 0;
-        for (place, check) in checks.iter().enumerate() {
-            let Some(case) = self.case(check, place) else {
-                continue;
-            };
-            // Zones of one seed share one digest of the request.
-            let seed = case.zone.header().seed();
-            let visit = match digest {
-                Some((other, visit)) if other == seed => visit,
-                _ => self.digest(seed),
-            };
-            digest = Some((seed, visit));
-            let mut features = None;
-            // Only the first zone asks whose bot the client is.
-            let claim = || {
-                if place == 0 {
-                    self.claim(&case)
-                } else {
-                    Asked::UNKNOWN
-                }
-            };
-            let Some(outcome) = case.judge(&visit, claim, &mut features) else {
-                continue;
-            };
-            first.get_or_insert_with(|| (place, Watched::of(&case, &outcome)));
-            let Some(slot) = touched.get_mut(count) else {
-                continue;
-            };
-            *slot = Some(touch(check, &case, &outcome));
-            count += 1;
-            let trapped = place == 0 && self.location.trap().is_some();
-            let enough = self.allowed || trapped || outcome.standing.is_judged(&case.policy);
-            let worse = decided
-                .as_ref()
-                .is_none_or(|other| outcome.standing.verdict > other.outcome.standing.verdict);
-            // A bot that can prove who it is does not answer for its neighbours.
-            let flagged = place > 0 && worse && outcome.standing.verdict != Verdict::Passed;
-            if flagged && self.asked().trust == Trust::Verified {
-                break;
+    #[inline(always)]
+    fn hear(&self, checks: &'a [Check], before: Option<&Heard<'_, 'a>>) -> Action {
+        let narrowest = before.is_none();
+        let Some((check, wider)) = checks.split_first() else {
+            return self.decide(before);
+        };
+        let Some(case) = self.case(check, narrowest) else {
+            return self.hear_wider(wider, before);
+        };
+        let seed = case.zone.header().seed();
+        let digested;
+        let visit = match before.and_then(|heard| heard.digest) {
+            Some((other, visit)) if other == seed => visit,
+            _ => {
+                digested = self.digest(seed);
+                &digested
             }
-            if enough || worse {
-                decided = Some(Decided {
-                    place: count - 1,
-                    by_narrowest: place == 0,
-                    case,
-                    outcome,
-                    features,
-                });
-            }
-            if enough {
-                break;
-            }
+        };
+        let mut shown = None;
+        // Only the narrowest zone asks whose bot the client is.
+        let claim = || match narrowest {
+            true => self.claim(&case),
+            false => Asked::UNKNOWN,
+        };
+        let Some(outcome) = case.judge(visit, claim, &mut shown) else {
+            return self.hear_wider(wider, before);
+        };
+        let voice = Voice {
+            place: before.map_or(0, |heard| heard.count),
+            narrowest,
+            case: &case,
+            outcome: &outcome,
+            shown: shown.as_ref(),
+        };
+        let verdict = outcome.standing.verdict;
+        let worst = before.and_then(|heard| heard.worst);
+        let worse = worst.is_none_or(|other| verdict > other.outcome.standing.verdict);
+        let trapped = narrowest && self.location.trap().is_some();
+        let enough = self.allowed || trapped || outcome.standing.is_judged(&case.policy);
+        // A bot that can prove who it is does not answer for its neighbours.
+        let flagged = !narrowest && worse && verdict != Verdict::Passed;
+        let excused = flagged && self.asked().trust == Trust::Verified;
+        if !excused && (enough || wider.is_empty() && worse) {
+            return self.conclude(&voice, &self.witnesses(check, &voice, before));
         }
-        let (Some(decided), Some((narrowest, watched))) = (decided, first) else {
-            return Action::GoOn;
+        let heard = Heard {
+            worst: if worse && !excused { Some(&voice) } else { worst },
+            witnesses: Some(self.witnesses(check, &voice, before)),
+            count: voice.place + 1,
+            digest: Some((seed, visit)),
         };
-        let found = Found {
-            place: decided.place,
-            by_narrowest: decided.by_narrowest,
-            narrow: narrowest == 0,
-            watched,
-            touched,
+        self.hear_wider(if excused { &[] } else { wider }, Some(&heard))
+    }
+
+    /// Who accounted the request, with the zone that was just asked.
+    #[inline(always)]
+    fn witnesses(
+        &self,
+        check: &Check,
+        voice: &Voice<'_, 'a>,
+        before: Option<&Heard<'_, 'a>>,
+    ) -> Witnesses<'a> {
+        let mut witnesses = match before.map(|heard| heard.witnesses) {
+            Some(Some(witnesses)) => witnesses,
+            _ => Witnesses {
+                watched: Watched::of(voice.case, voice.outcome),
+                narrow: voice.narrowest,
+                touched: [None; MAX_ZONES],
+            },
         };
-        self.conclude(&decided.case, &decided.outcome, found, decided.features.as_ref())
+        if let Some(slot) = witnesses.touched.get_mut(voice.place) {
+            *slot = Some(Touch {
+                zone: check.place(),
+                hash: voice.case.hash,
+                way: voice.outcome.way,
+            });
+        }
+        witnesses
+    }
+
+    #[cold]
+    fn decide(&self, before: Option<&Heard<'_, 'a>>) -> Action {
+        let decided = before.and_then(|heard| Some((heard.worst?, heard.witnesses.as_ref()?)));
+        decided.map_or(Action::GoOn, |(voice, witnesses)| self.conclude(voice, witnesses))
+    }
+
+    #[inline(never)]
+    fn hear_wider(&self, checks: &'a [Check], before: Option<&Heard<'_, 'a>>) -> Action {
+        self.hear(checks, Some(before.unwrap_or(&Heard::NOTHING)))
     }
 
     #[inline(always)]
-    fn case(&self, check: &'a Check, place: usize) -> Option<Case<'a>> {
+    fn case(&self, check: &'a Check, narrowest: bool) -> Option<Case<'a>> {
         let data = check.zone()?;
         let zone = data.zone()?;
         let key = self.request.key(data).filter(|key| !key.is_empty())?;
@@ -212,7 +229,7 @@ impl<'a> Judgement<'a> {
         }
         let key = data.client_key(key);
         let hash = key_hash(zone.header().seed(), key.as_bytes());
-        let mut policy = check.policy(self.scorer.thresholds(), place > 0);
+        let mut policy = check.policy(self.scorer, !narrowest);
         if self.allowed {
             policy = policy.for_allowed();
         }
@@ -272,49 +289,40 @@ impl<'a> Judgement<'a> {
     }
 
     #[inline(always)]
-    fn conclude(
-        &self,
-        case: &Case<'_>,
-        outcome: &Outcome,
-        found: Found<'_>,
-        shown: Option<&Features>,
-    ) -> Action {
-        let Found {
-            place,
-            by_narrowest,
-            narrow,
-            watched,
-            touched,
-        } = found;
-        let mut standing = outcome.standing;
-        let springs = |_: &u32| by_narrowest && !self.allowed && !self.is_sent_by_others();
+    fn conclude(&self, voice: &Voice<'_, 'a>, witnesses: &Witnesses<'a>) -> Action {
+        let Voice {
+            case, outcome, shown, ..
+        } = *voice;
+        let mut after = None;
+        let springs = |_: &u32| voice.narrowest && !self.allowed && !self.is_sent_by_others();
         if let Some(seconds) = self.location.trap().filter(springs)
             && let Some(trapped) = case.trap(seconds)
         {
-            standing = trapped;
+            after = Some(trapped);
         }
+        let standing = after.as_ref().unwrap_or(&outcome.standing);
         let found = if self.allowed {
             Verdict::Allowed
         } else {
             standing.verdict
         };
-        let enforced = self.watch(case, watched, &standing, found) && !self.location.dry_run();
+        let enforced = self.watch(case, witnesses.watched, standing, found) && !self.location.dry_run();
         let verdict = match found {
             Verdict::Rejected if !enforced => Verdict::RejectedDryRun,
             found => found,
         };
         case.zone.counters().count(verdict);
         let action = if enforced {
-            self.react(case, verdict, &standing)
+            self.react(case, verdict, standing)
         } else {
             Action::GoOn
         };
         let conclusion = self.request.conclude(|| Conclusion {
             verdict,
-            standing,
-            touched,
-            decided: place,
-            narrow,
+            standing: *standing,
+            touched: witnesses.touched,
+            decided: voice.place,
+            narrow: witnesses.narrow,
             human: self.location.human(),
             stopped: matches!(action, Action::Stop { .. }),
             enforced,
@@ -365,13 +373,5 @@ impl<'a> Judgement<'a> {
                 Label { label, origin },
             );
         }
-    }
-}
-
-fn touch(check: &Check, case: &Case<'_>, outcome: &Outcome) -> Touch {
-    Touch {
-        zone: check.place(),
-        hash: case.hash,
-        way: outcome.way,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use sekisho_core::feature::{COUNT, Features};
 use sekisho_core::model::{Contribution, Limits, Model, ModelError, contributions, top_reasons};
@@ -35,13 +36,21 @@ pub enum ScorerError {
 /// A checked model. Scoring needs no state of its own, so all workers share the one they began with.
 pub struct Scorer {
     model: Model,
+    number: u32,
 }
 
 impl Scorer {
     fn load(bytes: &[u8]) -> Result<Scorer, ScorerError> {
+        static LOADED: AtomicU32 = AtomicU32::new(0);
         Ok(Scorer {
             model: Model::load(bytes, &Limits::DEFAULT)?,
+            number: LOADED.fetch_add(1, Relaxed),
         })
+    }
+
+    /// Tells it from all others that this process loaded.
+    pub fn number(&self) -> u32 {
+        self.number
     }
 
     /// The probability that a client with these features is automated.

@@ -98,7 +98,7 @@ pub enum Arrival {
 pub fn arrive(record: &mut Record, at: u32, visit: &Visit, rating: Rating, policy: &Policy) -> Arrival {
     decision::expire(record, at);
     record.observe_request(at, visit, rating);
-    if record.due(at, policy.min_requests) {
+    if record.due(policy.min_requests) {
         Arrival::Score
     } else {
         Arrival::Settled(stand(record, at, policy))

@@ -24,7 +24,7 @@ const POPULAR_VISITS: u32 = 2;
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct PopularityState {
-    /// Finished epochs so far; its lowest bit says which half of the cells is running.
+    /// Finished epochs so far; its lowest bit says which of each pair of cells is running.
     epoch: AtomicU32,
     /// Visits in the running epoch.
     running: AtomicU32,
@@ -103,19 +103,14 @@ impl<'a> Popularity<'a> {
     /// parallel and then say how many they were. They must not pass [`Popularity::room`] in one go.
     #[inline]
     pub fn rate_and_add(&self, url: u64) -> Rating {
-        let (low, high) = self.cells.split_at(self.cells.len() / 2);
-        let (running, finished) = if self.state.epoch.load(Relaxed) & 1 == 0 {
-            (low, high)
-        } else {
-            (high, low)
-        };
+        let running = self.state.epoch.load(Relaxed) as usize & 1;
         let total = self.state.finished.load(Relaxed);
         let mut estimate = u32::from(u16::MAX);
+        let (pairs, _) = self.cells.as_chunks::<2>();
         for row in 0..ROWS {
-            let place = self.place(url, row);
-            if let (Some(running), Some(finished)) = (running.get(place), finished.get(place)) {
-                estimate = estimate.min(u32::from(finished.load(Relaxed)));
-                running.fetch_add(1, Relaxed);
+            if let Some(pair) = pairs.get(self.place(url, row)) {
+                estimate = estimate.min(u32::from(pair[1 - running].load(Relaxed)));
+                pair[running].fetch_add(1, Relaxed);
             }
         }
         match total {
@@ -147,14 +142,10 @@ impl<'a> Popularity<'a> {
 
     fn begin_epoch(&self, finished: u32) {
         let epoch = self.state.epoch.load(Relaxed);
-        let half = self.cells.len() / 2;
-        let retired = if epoch & 1 == 0 {
-            self.cells.get(half..)
-        } else {
-            self.cells.get(..half)
-        };
-        for cell in retired.unwrap_or_default() {
-            cell.store(0, Relaxed);
+        let (pairs, _) = self.cells.as_chunks::<2>();
+        let retired = 1 - (epoch as usize & 1);
+        for pair in pairs {
+            pair[retired].store(0, Relaxed);
         }
         self.state.finished.store(finished, Relaxed);
         self.state.epoch.store(epoch.wrapping_add(1), Relaxed);

@@ -102,16 +102,21 @@ impl Visit {
 }
 
 /// 16 bits of a path's hash for the trail of visited pages; 0 marks a free place there.
+#[inline]
 pub(crate) fn tag(hash: u64) -> u16 {
     ((hash >> 48) as u16).max(1)
 }
 
 /// What is left of a target without scheme and authority.
-#[inline]
+#[inline(always)]
 fn without_authority(target: &[u8]) -> &[u8] {
-    if target.first() == Some(&b'/') {
-        return target;
+    match target.first() {
+        Some(b'/') => target,
+        _ => behind_authority(target),
     }
+}
+
+fn behind_authority(target: &[u8]) -> &[u8] {
     let authority = match target {
         [b'h', b't', b't', b'p', b':', b'/', b'/', authority @ ..]
         | [b'h', b't', b't', b'p', b's', b':', b'/', b'/', authority @ ..] => authority,

@@ -58,9 +58,7 @@ fn digest<const DEPTH: bool>(seed: Seed, target: &[u8]) -> Option<Path<'_>> {
         return None;
     }
     let mut hash = Fold::new(seed);
-    let (mut rest, mut before, mut doubtful) = (target, 0, 0);
-    // Counting bits is dear: a word of them is gathered first.
-    let (mut depth, mut gathered) = (0, 0u64);
+    let (mut rest, mut before, mut doubtful, mut depth) = (target, 0, 0, 0);
     let (tail, count) = loop {
         let (block, count) = next_block(target, rest);
         let questions = block.places_of(b'?');
@@ -78,11 +76,7 @@ fn digest<const DEPTH: bool>(seed: Seed, target: &[u8]) -> Option<Path<'_>> {
         hash.block(block);
         rest = rest.get(BLOCK..)?;
         if DEPTH {
-            if gathered >> (u64::BITS as usize - BLOCK) != 0 {
-                depth += gathered.count_ones();
-                gathered = 0;
-            }
-            gathered = gathered << BLOCK | u64::from(slashes);
+            depth = deeper(depth, slashes);
         }
     };
     let slashes = tail.places_of(b'/');
@@ -93,19 +87,27 @@ fn digest<const DEPTH: bool>(seed: Seed, target: &[u8]) -> Option<Path<'_>> {
     let length = target.len() - rest.len() + count;
     let text = target.get(..length)?;
     if DEPTH {
-        depth += if gathered >> (u64::BITS as usize - BLOCK) != 0 {
-            gathered.count_ones() + slashes.count_ones()
-        } else {
-            (gathered << BLOCK | u64::from(slashes)).count_ones()
-        };
+        depth = deeper(depth, slashes);
         // A slash at the end begins no segment.
-        depth -= u32::from(text.last() == Some(&b'/'));
+        if depth <= MAX_DEPTH {
+            depth -= u8::from(text.last() == Some(&b'/'));
+        }
     }
     Some(Path {
         hash: hash.finish(tail, length),
-        depth: depth.min(u32::from(MAX_DEPTH)) as u8,
+        depth: depth.min(MAX_DEPTH),
         text,
     })
+}
+
+/// Adds what is marked, up to one more than is told apart. There are few: each costs less than counting bits does.
+#[inline(always)]
+fn deeper(mut depth: u8, mut slashes: u32) -> u8 {
+    while slashes != 0 && depth <= MAX_DEPTH {
+        slashes &= slashes - 1;
+        depth += 1;
+    }
+    depth
 }
 
 /// `Some(None)` when nothing that counts is in the query.

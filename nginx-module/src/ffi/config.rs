@@ -10,7 +10,6 @@ use nginx_sys::{
     NGX_LOG_ERR, ngx_conf_t, ngx_flag_t, ngx_int_t, ngx_open_file_t, ngx_shm_zone_t, ngx_time, ngx_uint_t,
 };
 use sekisho_core::checkpoint::{DEFAULT_GROUP_REQUESTS, Policy, Verdict};
-use sekisho_core::model::Thresholds;
 
 use super::directives::{Directive, NGX_CONF_ERROR, Place};
 use super::files::ModelFiles;
@@ -25,6 +24,7 @@ use crate::measures::Meter;
 use crate::models::Models;
 use crate::reaction::Reaction;
 use crate::samples::SampleLog;
+use crate::scorer::Scorer;
 
 /// "Not said", as nginx's slots have it.
 const UNSET: isize = -1;
@@ -83,7 +83,7 @@ pub struct Check {
     /// How clients are judged here.
     pub limits: Overrides,
     /// What that comes to under a model, which is asked for at every request and changes with the model only.
-    pub(super) policy: Cell<Option<(Thresholds, Policy)>>,
+    pub(super) policy: Cell<Option<(u32, Policy)>>,
 }
 
 /// One `sekisho zone=`.
@@ -115,21 +115,21 @@ impl ZoneRef {
 
 impl Check {
     /// How clients are judged here under a model; `group` when the zone is not the location's narrowest.
-    #[inline]
-    pub fn policy(&self, model: Thresholds, group: bool) -> Policy {
+    #[inline(always)]
+    pub fn policy(&self, scorer: &Scorer, group: bool) -> Policy {
         match self.policy.get() {
-            Some((known, policy)) if known == model => policy,
-            _ => self.resolve(model, group),
+            Some((number, policy)) if number == scorer.number() => policy,
+            _ => self.resolve(scorer, group),
         }
     }
 
     #[cold]
-    fn resolve(&self, model: Thresholds, group: bool) -> Policy {
-        let mut policy = self.limits.policy(model);
+    fn resolve(&self, scorer: &Scorer, group: bool) -> Policy {
+        let mut policy = self.limits.policy(scorer.thresholds());
         if group && self.limits.min_requests.is_none() {
             policy.min_requests = DEFAULT_GROUP_REQUESTS;
         }
-        self.policy.set(Some((model, policy)));
+        self.policy.set(Some((scorer.number(), policy)));
         policy
     }
 
@@ -194,6 +194,8 @@ pub struct LocationConf {
     pub(super) trap: Mark,
     pub(super) human: Mark,
     pub(super) allow: Option<Rc<AllowList>>,
+    /// Whether one of the two reactions tells the upstream; known once levels are merged.
+    tags: bool,
     /// `sekisho_api`: requests for the API are not judged, unless the location says so.
     pub(super) api: bool,
 }
@@ -227,10 +229,9 @@ impl LocationConf {
     }
 
     /// Whether the upstream is told of anybody.
-    #[inline]
+    #[inline(always)]
     pub fn tags(&self) -> bool {
-        let tells = |reaction: &Option<Reaction>| matches!(reaction, Some(Reaction { tag: true, .. }));
-        tells(&self.suspect) || tells(&self.rejected)
+        self.tags
     }
 
     /// What is done about a client with this verdict.
@@ -280,6 +281,7 @@ impl LocationConf {
             self.rejected = parent.rejected;
         }
         self.suspect = self.suspect.or(parent.suspect);
+        self.tags = self.suspect().tag || self.rejected().tag;
         self.trap = self.trap.or(parent.trap);
         self.human = self.human.or(parent.human);
         self.allow = self.allow.take().or_else(|| parent.allow.clone());
@@ -338,6 +340,7 @@ pub unsafe extern "C" fn create_location(cf: *mut ngx_conf_t) -> *mut c_void {
         trap: Mark::Inherited,
         human: Mark::Inherited,
         allow: None,
+        tags: false,
         api: false,
     })
 }

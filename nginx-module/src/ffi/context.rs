@@ -107,7 +107,7 @@ unsafe fn kept<'a>(r: NonNull<ngx_http_request_t>) -> Option<&'a Kept> {
 ///
 /// # Safety
 /// `r` must be a live main request; the reference ends with it.
-#[inline]
+#[inline(always)]
 pub unsafe fn attach<'a>(
     r: NonNull<ngx_http_request_t>,
     conclusion: impl FnOnce() -> Conclusion,

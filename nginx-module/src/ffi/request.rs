@@ -200,7 +200,7 @@ impl<'a> Request<'a> {
     }
 
     /// Keeps what `conclusion` makes with the request. `None` when nginx has no memory for it.
-    #[inline]
+    #[inline(always)]
     pub fn conclude(&self, conclusion: impl FnOnce() -> Conclusion) -> Option<&'a Conclusion> {
         // SAFETY: alive, and callers conclude main requests only.
         unsafe { context::attach(self.raw, conclusion) }

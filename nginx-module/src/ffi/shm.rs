@@ -65,7 +65,7 @@ impl ZoneData {
     }
 
     /// The client that a value of the key names.
-    #[inline]
+    #[inline(always)]
     pub fn client_key<'k>(&self, value: &'k [u8]) -> ClientKey<'k> {
         match (self.prefixes, value) {
             (Some(prefixes), &[a, b, c, d]) => ClientKey::V4([a, b, c, d]).within(prefixes),
@@ -139,7 +139,7 @@ impl<'a> Zone<'a> {
     }
 
     /// Takes a set, or gives up (counted) when its lock is not to be had.
-    #[inline]
+    #[inline(always)]
     pub fn lock(&self, index: u32) -> Option<LockedSet<'a>> {
         let index = (index as usize).min(self.sets() as usize - 1);
         // SAFETY: Layout places one lock, one set and its names for each index inside the region, aligned; zero
@@ -270,7 +270,7 @@ impl DerefMut for LockedSet<'_> {
 }
 
 impl Drop for LockedSet<'_> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if let Some(way) = self.writing.filter(|_| std::thread::panicking()) {
             self.reset(way);

@@ -21,17 +21,20 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// 64 trees of depth 5 rank unseen sites as well as 300 do, and score in a third of a microsecond.
+    /// 48 trees of depth 5 rank unseen sites as well as 64 or 300 do, and every score walks all of them.
     fn default() -> Settings {
         Settings {
-            trees: 64,
+            trees: 48,
             depth: 5,
-            learning_rate: 0.12,
+            learning_rate: 0.15,
             seed: 1,
         }
     }
 }
 
+/// Cuts a feature that are tried; every one that is used is compared with at every score. Three fourths of them
+/// fewer rank as well.
+const BINS: u16 = 64;
 /// L2 regularisation of leaves.
 const L2: f32 = 1.0;
 /// Least sum of hessians in a leaf.
@@ -85,6 +88,7 @@ impl Fitted {
             .set_l2(L2)
             .set_min_leaf_weight(LEAST_LEAF)
             .set_seed(settings.seed)
+            .set_nbins(BINS)
             // Features are finite: a branch for missing values would be dead weight in every tree.
             .set_create_missing_branch(false)
             .set_allow_missing_splits(false)

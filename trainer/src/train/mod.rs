@@ -46,7 +46,7 @@ pub struct Args {
     card: Option<PathBuf>,
 
     /// Number of trees
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=512))]
+    #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u16).range(1..=512))]
     trees: u16,
 
     /// Greatest depth of a tree
