@@ -1,8 +1,6 @@
 //! What a request may cost: instructions of the module's own functions in the real nginx, as callgrind counts them.
 
-use sekisho_benches::gauge::{
-    AIM, BUDGET, FURTHER_AIM, FURTHER_BUDGET, Scenario, measure, per, short, traffic,
-};
+use sekisho_benches::gauge::{BUDGET, FURTHER_BUDGET, Scenario, measure, per, short, traffic};
 use sekisho_benches::server::Setup;
 
 #[test]
@@ -10,7 +8,7 @@ fn a_request_of_a_real_log_costs_no_more_than_its_budget() {
     let traffic = traffic().expect("models/data has the log");
     let scenario = short(&traffic);
     let (cost, most) = cost(&scenario, &Setup::default(), "budget");
-    println!("{cost:.0} instructions a request, budget {BUDGET}, aim {AIM}\n{most}");
+    println!("{cost:.0} instructions a request, budget {BUDGET}\n{most}");
     // A module that is not asked would be cheap, too.
     assert!(cost > 500.0, "{cost:.0}: the module did nothing");
     assert!(
@@ -20,7 +18,7 @@ fn a_request_of_a_real_log_costs_no_more_than_its_budget() {
 
     let (both, most) = self::cost(&scenario, &Setup::with_group(), "budget-group");
     let further = both - cost;
-    println!("{further:.0} for a further zone, budget {FURTHER_BUDGET}, aim {FURTHER_AIM}\n{most}");
+    println!("{further:.0} for a further zone, budget {FURTHER_BUDGET}\n{most}");
     // A zone that is never asked would be cheap, too.
     assert!(further > 50.0, "{further:.0}: the second zone did nothing");
     assert!(

@@ -52,7 +52,7 @@ fn fold(left: u64, right: u64) -> u64 {
 /// The hash of a whole text.
 #[inline]
 pub(crate) fn hash(seed: Seed, text: &[u8]) -> u64 {
-    if let Some(address) = text.as_array::<4>() {
+    if let Ok(address) = <&[u8; 4]>::try_from(text) {
         let low = u64::from(u32::from_le_bytes(*address));
         return Fold::new(seed).finish(Block { low, high: 0 }, text.len());
     }

@@ -413,7 +413,7 @@ const fn fraction(number: u64) -> u16 {
     const BITS: u32 = 24;
     let (mut value, mut bits, mut done) = ((number as u128) << (POINT - FRACTION_BITS), 0u64, 0);
     while done < BITS {
-        value = value * value >> POINT;
+        value = (value * value) >> POINT;
         let bit = (value >> (POINT + 1)) as u64;
         value >>= bit;
         bits = bits << 1 | bit;

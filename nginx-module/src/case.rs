@@ -41,6 +41,7 @@ pub struct Case<'a> {
 }
 
 /// What came of it.
+#[derive(Default)]
 pub struct Outcome {
     /// Where the client stands.
     pub standing: Standing,
@@ -68,20 +69,9 @@ impl Asked {
     };
 }
 
-/// What else the record had to say about a request.
-#[derive(Clone, Copy, Default)]
-struct Noted {
-    /// Time of the client's request before this one, unix seconds; 0 when there was none.
-    before: u32,
-    /// Requests so far, this one included.
-    requests: u32,
-    /// Where in its set the record is.
-    way: usize,
-}
-
 impl Case<'_> {
     /// Accounts the request and, when a score is due, evaluates the model outside the lock. `None` when the
-    /// record could not be had: the request then goes on as if it had not been seen. `shown` gets the features that
+    /// record could not be had: the request then goes on as if it had not been seen. `outcome` is filled; `shown` gets the features that
     /// the client was just scored by, or that show why its verdict turned; most requests have none, and none is
     /// moved then.
     #[inline(always)]
@@ -89,60 +79,49 @@ impl Case<'_> {
         &self,
         visit: &Visit,
         claim: impl FnOnce() -> Asked,
+        outcome: &mut Outcome,
         shown: &mut Option<Features>,
-    ) -> Option<Outcome> {
+    ) -> Option<()> {
         let rating = self.zone.popularity().visit(visit.url());
-        let mut noted = Noted::default();
-        let mut outcome = match self.observe(visit, rating, &mut noted, shown)? {
-            Arrival::Settled(standing) => Outcome {
-                standing,
-                before: noted.before,
-                way: noted.way,
-                proven: false,
-            },
-            Arrival::Score => self.score(noted, claim, shown)?,
-        };
+        if !self.observe(visit, rating, outcome, shown)? {
+            self.score(claim, outcome, shown)?;
+        }
         if outcome.standing.turned {
             self.explain(&mut outcome.standing, shown);
         }
-        Some(outcome)
+        Some(())
     }
 
     #[inline(never)]
     fn score(
         &self,
-        noted: Noted,
         claim: impl FnOnce() -> Asked,
+        outcome: &mut Outcome,
         shown: &mut Option<Features>,
-    ) -> Option<Outcome> {
+    ) -> Option<()> {
+        let requests = outcome.standing.requests;
         let counters = self.zone.counters();
         Counters::add(&counters.scores);
         let score = self.scorer.score(shown.as_ref()?);
         counters.score.add(score);
         // A claim is looked at when it makes a difference: where the score speaks against the client, and once
         // when its verdict begins to count.
-        let matters = score >= self.policy.suspect || noted.requests == self.policy.min_requests;
+        let matters = score >= self.policy.suspect || requests == self.policy.min_requests;
         let Asked { trust, judge } = if matters { claim() } else { Asked::UNKNOWN };
-        let judge = judge || noted.requests > OPEN_REQUESTS;
-        let mut proven = false;
+        let judge = judge || requests > OPEN_REQUESTS;
         let settle = |record: &mut Record| {
-            proven = trust == Trust::Verified && !record.is_verified();
+            outcome.proven = trust == Trust::Verified && !record.is_verified();
             checkpoint::trust(record, trust);
             match judge {
                 true => checkpoint::settle(record, self.at, score, &self.policy),
                 false => checkpoint::postpone(record, self.at, &self.policy),
             }
         };
-        let standing = with_record_at(self.zone, self.hash, noted.way, settle)?;
+        outcome.standing = with_record_at(self.zone, self.hash, outcome.way, settle)?;
         if !judge {
             *shown = None;
         }
-        Some(Outcome {
-            standing,
-            before: noted.before,
-            way: noted.way,
-            proven,
-        })
+        Some(())
     }
 
     /// The client walked into a trap.
@@ -178,59 +157,65 @@ impl Case<'_> {
         with_record(self.zone, self.hash, change)
     }
 
+    /// Whether the last score still holds; `outcome` then says what follows from it, and else `shown` what to score.
     #[inline(always)]
     fn observe(
         &self,
         visit: &Visit,
         rating: Rating,
-        noted: &mut Noted,
+        outcome: &mut Outcome,
         shown: &mut Option<Features>,
-    ) -> Option<Arrival> {
-        let mut set = self.zone.lock(set_index(self.hash, self.zone.sets()))?;
-        let counters = self.zone.counters();
-        Counters::add(&counters.requests);
-        let way = set.victim(self.hash, self.at);
-        noted.way = way;
-        set.announce(way);
-        match set.admit_at(way, self.hash, self.at) {
-            Admission::Known => noted.before = set.record(way).seen().1,
-            Admission::Fresh => set.set_name(way, self.key.as_bytes()),
-            Admission::Evicted => {
-                set.set_name(way, self.key.as_bytes());
-                Counters::add(&counters.evictions);
+    ) -> Option<bool> {
+        let index = set_index(self.hash, self.zone.sets());
+        self.zone.locked(index, |set| {
+            let counters = self.zone.counters();
+            Counters::add(&counters.requests);
+            let way = set.victim(self.hash, self.at);
+            outcome.way = way;
+            set.announce(way);
+            match set.admit_at(way, self.hash, self.at) {
+                Admission::Known => outcome.before = set.record(way).seen().1,
+                Admission::Fresh => set.set_name(way, self.key.as_bytes()),
+                Admission::Evicted => {
+                    set.set_name(way, self.key.as_bytes());
+                    Counters::add(&counters.evictions);
+                }
             }
-        }
-        fault(&self.request, Fault::PanicLocked);
-        fault(&self.request, Fault::DieLocked);
-        let record = set.record_mut(way);
-        noted.requests = record.requests().saturating_add(1);
-        let arrival = checkpoint::arrive(record, self.at, visit, rating, &self.policy);
-        if arrival == Arrival::Score {
-            *shown = Some(record.features());
-        }
-        Some(arrival)
+            fault(&self.request, Fault::PanicLocked);
+            fault(&self.request, Fault::DieLocked);
+            let record = set.record_mut(way);
+            match checkpoint::arrive(record, self.at, visit, rating, &self.policy) {
+                Arrival::Settled(standing) => {
+                    outcome.standing = standing;
+                    true
+                }
+                Arrival::Score => {
+                    outcome.standing.requests = record.requests();
+                    *shown = Some(record.features());
+                    false
+                }
+            }
+        })
     }
 }
 
 /// Changes a known client's record under its lock; `None` when the lock or the record is not to be had.
-#[inline]
 pub fn with_record<T>(zone: Zone<'_>, hash: u64, change: impl FnOnce(&mut Record) -> T) -> Option<T> {
-    let mut set = zone.lock(set_index(hash, zone.sets()))?;
-    let way = set.find(hash)?;
-    set.announce(way);
-    Some(change(set.record_mut(way)))
+    with_record_at(zone, hash, 0, change)
 }
 
-/// The same for a record that was there a moment ago.
-#[inline]
+/// The same for a record that was at `way` a moment ago.
+#[inline(always)]
 pub fn with_record_at<T>(
     zone: Zone<'_>,
     hash: u64,
     way: usize,
     change: impl FnOnce(&mut Record) -> T,
 ) -> Option<T> {
-    let mut set = zone.lock(set_index(hash, zone.sets()))?;
-    let way = set.find_at(way, hash)?;
-    set.announce(way);
-    Some(change(set.record_mut(way)))
+    let changed = zone.locked(set_index(hash, zone.sets()), |set| {
+        let way = set.find_at(way, hash)?;
+        set.announce(way);
+        Some(change(set.record_mut(way)))
+    });
+    changed.flatten()
 }

@@ -11,7 +11,7 @@ use crate::case::{Asked, Case, Outcome};
 use crate::conf::MAX_ZONES;
 use crate::ffi::config::{Check, LocationConf, MainConf};
 use crate::ffi::request::Request;
-use crate::ffi::shm::Zone;
+use crate::ffi::shm::{Zone, ZoneData};
 use crate::handler::{Action, Conclusion, Touch, Touched, tag};
 use crate::injected::{Fault, fault, now};
 use crate::samples::{self, Facts};
@@ -130,17 +130,29 @@ impl<'a> Judgement<'a> {
         let Some((check, wider)) = checks.split_first() else {
             return self.decide(before);
         };
-        let Some(case) = self.case(check, narrowest) else {
+        let Some((data, zone, key)) = self.keyed(check) else {
             return self.hear_wider(wider, before);
         };
+        let key = data.client_key(key);
+        let mut policy = check.policy(self.scorer, !narrowest);
+        if self.allowed {
+            policy = policy.for_allowed();
+        }
+        let case = Case {
+            hash: key_hash(zone.header().seed(), key.as_bytes()),
+            request: self.request,
+            data,
+            zone,
+            scorer: self.scorer,
+            policy,
+            limits: &check.limits,
+            key,
+            at: self.at,
+        };
         let seed = case.zone.header().seed();
-        let digested;
         let visit = match before.and_then(|heard| heard.digest) {
-            Some((other, visit)) if other == seed => visit,
-            _ => {
-                digested = self.digest(seed);
-                &digested
-            }
+            Some((other, visit)) if other == seed => *visit,
+            _ => self.digest(seed),
         };
         let mut shown = None;
         // Only the narrowest zone asks whose bot the client is.
@@ -148,9 +160,10 @@ impl<'a> Judgement<'a> {
             true => self.claim(&case),
             false => Asked::UNKNOWN,
         };
-        let Some(outcome) = case.judge(visit, claim, &mut shown) else {
+        let mut outcome = Outcome::default();
+        if case.judge(&visit, claim, &mut outcome, &mut shown).is_none() {
             return self.hear_wider(wider, before);
-        };
+        }
         let voice = Voice {
             place: before.map_or(0, |heard| heard.count),
             narrowest,
@@ -173,7 +186,7 @@ impl<'a> Judgement<'a> {
             worst: if worse && !excused { Some(&voice) } else { worst },
             witnesses: Some(self.witnesses(check, &voice, before)),
             count: voice.place + 1,
-            digest: Some((seed, visit)),
+            digest: Some((seed, &visit)),
         };
         self.hear_wider(if excused { &[] } else { wider }, Some(&heard))
     }
@@ -215,8 +228,9 @@ impl<'a> Judgement<'a> {
         self.hear(checks, Some(before.unwrap_or(&Heard::NOTHING)))
     }
 
+    /// A zone of the location, and the request's key there.
     #[inline(always)]
-    fn case(&self, check: &'a Check, narrowest: bool) -> Option<Case<'a>> {
+    fn keyed(&self, check: &'a Check) -> Option<(&'a ZoneData, Zone<'a>, &'a [u8])> {
         let data = check.zone()?;
         let zone = data.zone()?;
         let key = self.request.key(data).filter(|key| !key.is_empty())?;
@@ -227,23 +241,7 @@ impl<'a> Judgement<'a> {
             ));
             return None;
         }
-        let key = data.client_key(key);
-        let hash = key_hash(zone.header().seed(), key.as_bytes());
-        let mut policy = check.policy(self.scorer, !narrowest);
-        if self.allowed {
-            policy = policy.for_allowed();
-        }
-        Some(Case {
-            request: self.request,
-            data,
-            zone,
-            scorer: self.scorer,
-            policy,
-            limits: &check.limits,
-            key,
-            hash,
-            at: self.at,
-        })
+        Some((data, zone, key))
     }
 
     #[inline(always)]

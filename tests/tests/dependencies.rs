@@ -12,7 +12,7 @@ const MODULE: &str = "ngx_http_sekisho_module";
 const TRAINER: &str = "sekisho";
 
 /// What core may be linked with directly: computing and encoding, nothing that reads, waits or starts.
-const PURE: [&str; 10] = [
+const PURE: [&str; 11] = [
     "ipnet",
     "libm",
     "memchr",
@@ -23,6 +23,7 @@ const PURE: [&str; 10] = [
     "siphasher",
     "thiserror",
     "tract-onnx",
+    "wide",
 ];
 /// What may be in the build once only: slow to compile, or two of them would not understand each other.
 const ONCE: [&str; 15] = [

@@ -22,10 +22,11 @@ pub use policy::{
 const IMMUNE_REQUESTS: u32 = 50;
 
 /// What was concluded for a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Verdict {
     /// Nothing against it.
+    #[default]
     Passed = 0,
     /// The score reached `suspect`.
     Suspect = 1,
@@ -54,7 +55,7 @@ impl Verdict {
 }
 
 /// Where a client stands at a request.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Standing {
     /// `Passed`, `Suspect`, `Rejected`; `Allowed` while immune, `Trapped` at the request that walked into a trap.
     pub verdict: Verdict,

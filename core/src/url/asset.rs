@@ -64,7 +64,7 @@ pub(super) fn is_asset(path: &[u8]) -> bool {
 /// The highest bit of each byte that is zero.
 fn zeros(word: u64) -> u64 {
     const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    !((word & LOW) + LOW | word | LOW)
+    !(((word & LOW) + LOW) | word | LOW)
 }
 
 #[cfg(test)]

@@ -139,8 +139,28 @@ impl<'a> Zone<'a> {
     }
 
     /// Takes a set, or gives up (counted) when its lock is not to be had.
-    #[inline(always)]
     pub fn lock(&self, index: u32) -> Option<LockedSet<'a>> {
+        let (mut open, pid) = (self.unlocked(index), own_pid());
+        let taken = self.acquire(open.word, pid)?;
+        open.pid = pid;
+        let mut locked = LockedSet(open);
+        self.clean(&mut locked, taken);
+        Some(locked)
+    }
+
+    /// The same for what every request does: the set stays where it is made, for moving it costs as much as the lock.
+    #[inline(always)]
+    pub fn locked<T>(&self, index: u32, change: impl FnOnce(&mut LockedSet<'a>) -> T) -> Option<T> {
+        let pid = own_pid();
+        let open = self.unlocked(index);
+        let taken = self.acquire(open.word, pid)?;
+        let mut locked = LockedSet(OpenSet { pid, ..open });
+        self.clean(&mut locked, taken);
+        Some(change(&mut locked))
+    }
+
+    #[inline(always)]
+    fn unlocked(&self, index: u32) -> OpenSet<'a> {
         let index = (index as usize).min(self.sets() as usize - 1);
         // SAFETY: Layout places one lock, one set and its names for each index inside the region, aligned; zero
         // bytes are valid for all three. Set and names are only reached through the lock.
@@ -155,40 +175,36 @@ impl<'a> Zone<'a> {
             let names = self.base.add(self.layout.names).cast::<[Name; WAYS]>().add(index);
             (word, set, names)
         };
-        let pid = own_pid();
-        reach(Step::BeforeLock, || ());
-        let taken = lock::acquire(word, pid, is_gone);
-        let locked = LockedSet {
+        OpenSet {
             word,
             set,
             names,
-            pid,
+            pid: 0,
             writing: None,
-        };
-        if taken == Some(Taken::Free) {
-            reach(Step::AfterAcquire, || ());
-            return Some(locked);
         }
-        self.contended(taken, locked)
+    }
+
+    #[inline(always)]
+    fn acquire(&self, word: &AtomicU64, pid: u32) -> Option<Taken> {
+        reach(Step::BeforeLock, || ());
+        let taken = lock::acquire(word, pid, is_gone);
+        if taken.is_none() {
+            self.refused();
+        }
+        taken
     }
 
     #[cold]
-    fn contended(&self, taken: Option<Taken>, mut locked: LockedSet<'a>) -> Option<LockedSet<'a>> {
-        let Some(taken) = taken else {
-            // What is not held must not be given back.
-            std::mem::forget(locked);
-            return self.refused();
-        };
-        if let Taken::Stolen(way) = taken {
-            self.discard(&mut locked, way);
-        }
-        Some(locked)
-    }
-
-    #[cold]
-    fn refused(&self) -> Option<LockedSet<'a>> {
+    fn refused(&self) {
         Counters::add(&self.counters().lock_failures);
-        None
+    }
+
+    #[inline(always)]
+    fn clean(&self, locked: &mut LockedSet<'_>, taken: Taken) {
+        match taken {
+            Taken::Free => reach(Step::AfterAcquire, || ()),
+            Taken::Stolen(way) => self.discard(locked, way),
+        }
     }
 
     /// The lock's owner is gone: what it was writing is no record.
@@ -205,7 +221,10 @@ impl<'a> Zone<'a> {
 
 /// A set whose lock is held. Dropped, it gives the lock back; dropped by a panic, it first discards the record
 /// that was being written.
-pub struct LockedSet<'a> {
+pub struct LockedSet<'a>(OpenSet<'a>);
+
+/// Where a set is, and what is done with it.
+struct OpenSet<'a> {
     word: &'a AtomicU64,
     set: NonNull<Set>,
     names: NonNull<[Name; WAYS]>,
@@ -217,8 +236,8 @@ impl LockedSet<'_> {
     /// Says which record is about to be written, for the case that this worker dies meanwhile.
     #[inline]
     pub fn announce(&mut self, way: usize) {
-        self.writing = Some(way);
-        lock::announce(self.word, self.pid, way);
+        self.0.writing = Some(way);
+        lock::announce(self.0.word, self.0.pid, way);
         reach(Step::AfterAnnounce, || ());
         reach(Step::MidWrite, || self.tear(way));
     }
@@ -226,7 +245,7 @@ impl LockedSet<'_> {
     /// Name of a way's record; it means nothing when the record is free.
     pub fn name(&self, way: usize) -> Name {
         // SAFETY: the lock is ours, so no other process writes the names; any bytes are valid names.
-        unsafe { self.names.as_ref()[way % WAYS] }
+        unsafe { self.0.names.as_ref()[way % WAYS] }
     }
 
     /// Names a way's record by its key. To be called after the way was announced.
@@ -237,7 +256,7 @@ impl LockedSet<'_> {
 
     pub(super) fn put_name(&mut self, way: usize, name: Name) {
         // SAFETY: as above; the guard is borrowed mutably, and only this thread of the process reaches sets.
-        unsafe { self.names.as_mut()[way % WAYS] = name };
+        unsafe { self.0.names.as_mut()[way % WAYS] = name };
     }
 
     /// Leaves a record half overwritten, for a worker that is about to end there.
@@ -257,7 +276,7 @@ impl Deref for LockedSet<'_> {
     fn deref(&self) -> &Set {
         // SAFETY: the lock is ours, so no other process writes the set; any bytes are a valid Set (integers and
         // floats only), so even a torn record cannot be undefined behaviour.
-        unsafe { self.set.as_ref() }
+        unsafe { self.0.set.as_ref() }
     }
 }
 
@@ -265,18 +284,18 @@ impl DerefMut for LockedSet<'_> {
     fn deref_mut(&mut self) -> &mut Set {
         // SAFETY: as in `deref`; the guard is borrowed mutably, and only one thread of a process
         // reaches sets.
-        unsafe { self.set.as_mut() }
+        unsafe { self.0.set.as_mut() }
     }
 }
 
 impl Drop for LockedSet<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        if let Some(way) = self.writing.filter(|_| std::thread::panicking()) {
+        if let Some(way) = self.0.writing.filter(|_| std::thread::panicking()) {
             self.reset(way);
         }
         reach(Step::BeforeRelease, || ());
-        lock::release(self.word);
+        lock::release(self.0.word);
         reach(Step::AfterRelease, || ());
     }
 }
