@@ -11,6 +11,7 @@ mod logs;
 mod onnx;
 mod replay;
 mod scan;
+mod store;
 mod train;
 mod visible;
 
