@@ -5,8 +5,10 @@ use rusqlite::Row;
 use super::ingest::{Counts, Intake, Run};
 use super::{Store, StoreError, count, sources};
 
-/// Files of one source that are remembered: a daily rotation that keeps some months, with room.
+/// Files of one source that are looked at: a daily rotation that keeps some months, with room.
 pub const MAX_FILES: u32 = 256;
+/// Positions of one source that are remembered. A rotation by `copytruncate` makes two: the copy, and the file anew.
+const MAX_POSITIONS: u32 = 4 * MAX_FILES;
 
 /// Which file of the system it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -99,13 +101,24 @@ impl Store {
                         "DELETE FROM file WHERE source = ?1 AND id NOT IN
                             (SELECT id FROM file WHERE source = ?1 ORDER BY id DESC LIMIT ?2)",
                     )?
-                    .execute((intake.source, MAX_FILES))?;
+                    .execute((intake.source, MAX_POSITIONS))?;
                 row
             }
         };
         transaction.commit()?;
         position.row = Some(row);
         Ok(counts)
+    }
+
+    /// Marks files as still there at Unix second `now`, so that [`Store::prune`] keeps their positions.
+    pub fn mark_files(&self, rows: &[i64], now: u32) -> Result<(), StoreError> {
+        let transaction = self.write()?;
+        for row in rows {
+            transaction
+                .prepare_cached("UPDATE file SET seen = ? WHERE id = ?")?
+                .execute((now, row))?;
+        }
+        Ok(transaction.commit()?)
     }
 
     /// The positions of a source, newest first.

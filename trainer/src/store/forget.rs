@@ -62,7 +62,7 @@ impl Store {
     /// Writes the store anew, so that no page and no log holds what was deleted: SQLite zeroes what it deletes, but a
     /// page that was split keeps copies of rows that moved to another. Takes room for a second copy meanwhile.
     pub fn scrub(&self) -> Result<(), StoreError> {
-        self.connection.execute_batch("VACUUM")?;
+        self.connection().execute_batch("VACUUM")?;
         let still_read = truncate_log(&self.connection)?;
         if still_read {
             let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);

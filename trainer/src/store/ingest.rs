@@ -57,6 +57,21 @@ pub struct Counts {
     pub clocks: u64,
 }
 
+impl Counts {
+    /// Adds others; of first and newest things the earlier stay.
+    pub fn add(&mut self, other: Counts) {
+        self.lines += other.lines;
+        self.samples += other.samples;
+        self.duplicates += other.duplicates;
+        self.broken += other.broken;
+        self.newer += other.newer;
+        self.dropped += other.dropped;
+        self.clocks += other.clocks;
+        self.first_broken = self.first_broken.take().or(other.first_broken);
+        self.newest = self.newest.take().or(other.newest);
+    }
+}
+
 /// What is known of a client before and after a batch.
 struct Client {
     id: i64,

@@ -127,6 +127,17 @@ pub struct StoredLabel {
     pub note: String,
 }
 
+/// What became of a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was added.
+    Added,
+    /// The same label was there.
+    AlreadyThere,
+    /// The store does not know its client.
+    UnknownClient,
+}
+
 /// What is believed of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Resolved {
@@ -158,21 +169,16 @@ pub fn resolve(labels: &[(Class, Origin, u32)]) -> Option<Resolved> {
 }
 
 impl Store {
-    /// Adds a label, with a line in the audit log. A client that is not in the store is added when `unseen`; otherwise
-    /// nothing happens and the answer is false.
-    pub fn add_label(&self, label: &StoredLabel, names: &Names, unseen: bool) -> Result<bool, StoreError> {
-        Ok(self.add_labels(std::slice::from_ref(label), names, unseen)? == [true])
-    }
-
-    /// Adds labels in one transaction; tells of each whether it was added.
+    /// Adds labels in one transaction, each with a line in the audit log; tells what became of each. A client that is
+    /// not in the store is added when `unseen`.
     pub fn add_labels(
         &self,
         labels: &[StoredLabel],
         names: &Names,
         unseen: bool,
-    ) -> Result<Vec<bool>, StoreError> {
+    ) -> Result<Vec<Outcome>, StoreError> {
         let transaction = self.write()?;
-        let mut added = Vec::with_capacity(labels.len());
+        let mut outcomes = Vec::with_capacity(labels.len());
         for label in labels {
             let name = names.client(&label.client);
             let client = match client_id(&transaction, &label.zone, &name)? {
@@ -182,8 +188,15 @@ impl Store {
                 }
                 known => known,
             };
-            added.push(client.is_some());
-            let Some(client) = client else { continue };
+            let Some(client) = client else {
+                outcomes.push(Outcome::UnknownClient);
+                continue;
+            };
+            if is_there(&transaction, client, label)? {
+                outcomes.push(Outcome::AlreadyThere);
+                continue;
+            }
+            outcomes.push(Outcome::Added);
             insert(
                 &transaction,
                 client,
@@ -198,7 +211,7 @@ impl Store {
             audit(&transaction, label.at, &label.author, "label", &subject, &detail)?;
         }
         transaction.commit()?;
-        Ok(added)
+        Ok(outcomes)
     }
 
     /// Labels from number `after` on, at most `limit`, each with its number; of one client, or of all.
@@ -284,6 +297,22 @@ fn insert(
         )?
         .execute((client, class.as_str(), origin.as_str(), author, at, note))?;
     Ok(())
+}
+
+fn is_there(connection: &Connection, client: i64, label: &StoredLabel) -> Result<bool, StoreError> {
+    let select = "SELECT EXISTS (SELECT 1 FROM label
+        WHERE client = ? AND class = ? AND origin = ? AND author = ? AND at = ? AND note = ?)";
+    let values = (
+        client,
+        label.class.as_str(),
+        label.origin.as_str(),
+        &label.author,
+        label.at,
+        &label.note,
+    );
+    Ok(connection
+        .prepare_cached(select)?
+        .query_row(values, |row| row.get(0))?)
 }
 
 fn of_client(connection: &Connection, client: i64) -> Result<Vec<(Class, Origin, u32)>, StoreError> {

@@ -22,21 +22,20 @@ mod tests;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 
 pub use error::StoreError;
-pub use files::{FileId, Line, Position};
+pub use files::{FileId, Line, MAX_FILES, Position};
 pub use forget::Forgotten;
 pub use ingest::{Counts, Intake};
-pub use labels::{Class, Origin, Resolved, StoredLabel, resolve};
-pub use names::{Names, network_of};
-pub use pages::{ClientOrder, ClientPage, ClientRow, MAX_PAGE, PageQuery, SampleRow};
-pub use retention::{Pruned, Retention};
+pub use labels::{Class, Origin, Outcome, StoredLabel};
+pub use names::Names;
+pub use pages::{ClientOrder, ClientRow, MAX_PAGE, PageQuery};
+pub use retention::Retention;
 pub use rows::{ExportRow, Selection};
-pub use sources::SourceRow;
 
 /// Marks a SQLite file as ours (`PRAGMA application_id`): "Skst" in ASCII.
 const APPLICATION: i32 = 0x536b_7374;
@@ -50,7 +49,6 @@ const WAL_LEFT: i64 = 64 << 20;
 /// An open store. One connection: a thread that wants its own opens the file again.
 #[derive(Debug)]
 pub struct Store {
-    path: PathBuf,
     connection: Connection,
 }
 
@@ -104,15 +102,7 @@ impl Store {
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "journal_size_limit", WAL_LEFT)?;
         migrate::migrate(&connection, path, &migrate::MIGRATIONS)?;
-        Ok(Store {
-            path: path.to_owned(),
-            connection,
-        })
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
+        Ok(Store { connection })
     }
 
     /// The connection, for statements of other parts on their own tables.

@@ -143,7 +143,7 @@ fn head(bytes: &[u8]) -> [u8; 16] {
 }
 
 /// Bytes in hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

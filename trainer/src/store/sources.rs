@@ -79,3 +79,31 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }
+
+/// How much there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Clients.
+    pub clients: u64,
+    /// Their samples.
+    pub samples: u64,
+    /// Clients of which something is believed.
+    pub labelled: u64,
+    /// Clients whose labels contradict each other.
+    pub conflicts: u64,
+}
+
+impl Store {
+    /// How much there is, from what is kept beside the clients: no sample is read.
+    pub fn totals(&self) -> Result<Totals, StoreError> {
+        let sums = "SELECT COUNT(*), TOTAL(samples), COUNT(class), TOTAL(conflict) FROM client";
+        Ok(self.connection.query_row(sums, [], |row| {
+            Ok(Totals {
+                clients: count(row, 0)?,
+                samples: row.get::<_, f64>(1)? as u64,
+                labelled: count(row, 2)?,
+                conflicts: row.get::<_, f64>(3)? as u64,
+            })
+        })?)
+    }
+}

@@ -8,6 +8,7 @@ use sekisho_core::sample::{self, Kind, Sample, VERSION};
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::retention::Pruned;
 use super::*;
 
 pub(super) const NOW: u32 = 1_800_000_000;
@@ -313,7 +314,11 @@ fn labels_come_with_samples_once_and_conflicts_are_seen() {
         at: NOW + 1,
         note: "our office".into(),
     };
-    assert!(bench.store.add_label(&label, &bench.names, false).unwrap());
+    let again = [label.clone(), label.clone()];
+    assert_eq!(
+        bench.store.add_labels(&again, &bench.names, false).unwrap(),
+        [Outcome::Added, Outcome::AlreadyThere]
+    );
     let client = bench.named("192.0.2.7");
     assert_eq!(
         (client.class, client.origin, client.conflict),
@@ -331,8 +336,15 @@ fn labels_come_with_samples_once_and_conflicts_are_seen() {
         client: "192.0.2.9".into(),
         ..label
     };
-    assert!(!bench.store.add_label(&unknown, &bench.names, false).unwrap());
-    assert!(bench.store.add_label(&unknown, &bench.names, true).unwrap());
+    let unknown = [unknown];
+    assert_eq!(
+        bench.store.add_labels(&unknown, &bench.names, false).unwrap(),
+        [Outcome::UnknownClient]
+    );
+    assert_eq!(
+        bench.store.add_labels(&unknown, &bench.names, true).unwrap(),
+        [Outcome::Added]
+    );
     assert_eq!(bench.named("192.0.2.9").class, Some(Class::Human));
 }
 
@@ -464,7 +476,7 @@ fn a_client_that_an_operator_labelled_outlives_its_samples() {
         at: NOW,
         note: String::new(),
     };
-    bench.store.add_label(&label, &bench.names, false).unwrap();
+    bench.store.add_labels(&[label], &bench.names, false).unwrap();
     let retention = Retention {
         seconds: 10,
         bytes: u64::MAX,
