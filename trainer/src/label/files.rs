@@ -119,9 +119,12 @@ pub(super) fn read_from(
 fn read_csv(input: impl Read, path: &Path) -> Result<Vec<StoredLabel>, FileError> {
     let mut labels = Vec::new();
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input);
+    // Before the first row, so that rows are counted from behind the header.
+    reader.headers().map_err(|error| refused(path, 1, &error))?;
     let mut rows = reader.deserialize::<StoredLabel>();
-    while let Some(row) = rows.next() {
+    loop {
         let line = rows.reader().position().line();
+        let Some(row) = rows.next() else { break };
         let label = row.map_err(|error| {
             let line = error.position().map_or(line, csv::Position::line);
             refused(path, line, &error)

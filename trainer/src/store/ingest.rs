@@ -89,6 +89,7 @@ pub(super) struct Run<'a> {
     intake: Intake<'a>,
     clients: HashMap<(String, String), Client>,
     counts: Counts,
+    aside: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -103,6 +104,7 @@ impl<'a> Run<'a> {
             intake,
             clients: HashMap::new(),
             counts: Counts::default(),
+            aside: None,
         }
     }
 
@@ -279,11 +281,7 @@ impl<'a> Run<'a> {
             .ok()
             .and_then(|newer| newer.client);
         let kept = kept_line(line, named.as_deref(), self.intake.names);
-        let full = "SELECT COUNT(*) >= ? FROM aside";
-        let full: bool = self
-            .connection
-            .prepare_cached(full)?
-            .query_row([MAX_ASIDE], |row| row.get(0))?;
+        let full = self.aside()? >= MAX_ASIDE;
         let (Some(line), false) = (kept, full) else {
             self.counts.dropped += 1;
             return Ok(());
@@ -305,7 +303,19 @@ impl<'a> Run<'a> {
                 network.unwrap_or_default(),
                 line,
             ))?;
+        self.aside = self.aside.map(|aside| aside + 1);
         Ok(())
+    }
+
+    /// How many lines are kept aside; counted once a run.
+    fn aside(&mut self) -> Result<i64, StoreError> {
+        if let Some(aside) = self.aside {
+            return Ok(aside);
+        }
+        let count = "SELECT COUNT(*) FROM aside";
+        let aside = self.connection.query_row(count, [], |row| row.get(0))?;
+        self.aside = Some(aside);
+        Ok(aside)
     }
 
     fn refuse(&mut self, line: &[u8], error: &SampleError) {

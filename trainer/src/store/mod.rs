@@ -45,6 +45,9 @@ const BUSY: Duration = Duration::from_secs(10);
 const CACHE_KIB: i64 = 64 * 1024;
 /// What the write-ahead log is cut back to after a checkpoint, in bytes.
 const WAL_LEFT: i64 = 64 << 20;
+/// Pages in that log from which on they are moved into the file: as many as it is cut back to. Digests and ids are
+/// random, so that the pages of their indices are written again and again: the longer they wait, the fewer times.
+const CHECKPOINT: i64 = WAL_LEFT / 4096;
 
 /// An open store. One connection: a thread that wants its own opens the file again.
 #[derive(Debug)]
@@ -101,6 +104,7 @@ impl Store {
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "journal_size_limit", WAL_LEFT)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
         migrate::migrate(&connection, path, &migrate::MIGRATIONS)?;
         Ok(Store { connection })
     }

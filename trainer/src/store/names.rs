@@ -87,19 +87,21 @@ impl Store {
     /// clients of one.
     pub fn bind_names(&self, names: &Names) -> Result<(), StoreError> {
         let wanted = names.mark();
-        let transaction = self.write()?;
-        let found: Option<String> = transaction
-            .query_row("SELECT value FROM setting WHERE name = 'addresses'", [], |row| {
-                row.get(0)
-            })
-            .optional()?;
-        match found {
+        let select = "SELECT value FROM setting WHERE name = 'addresses'";
+        let read = || self.connection.query_row(select, [], |row| row.get(0)).optional();
+        let found: String = match read()? {
+            Some(found) => found,
             None => {
-                transaction.execute("INSERT INTO setting VALUES ('addresses', ?)", [&wanted])?;
-                Ok(transaction.commit()?)
+                // Whoever is first decides; who comes at the same time reads what that was.
+                let insert = "INSERT INTO setting VALUES ('addresses', ?) ON CONFLICT DO NOTHING";
+                self.connection.execute(insert, [&wanted])?;
+                read()?.unwrap_or_default()
             }
-            Some(found) if found == wanted => Ok(()),
-            Some(found) => Err(StoreError::Addresses { found, wanted }),
+        };
+        if found == wanted {
+            Ok(())
+        } else {
+            Err(StoreError::Addresses { found, wanted })
         }
     }
 }

@@ -23,8 +23,9 @@ use thiserror::Error;
 use crate::store::{Counts, FileId, Intake, Line, Names, Position, Store, StoreError};
 use identity::{HEAD, Recognised, head_of, id_of, recognise};
 
-/// Bytes read and stored at a time: some 1,300 samples, a few tens of milliseconds for one transaction.
-const CHUNK: usize = 1 << 20;
+/// Bytes read and stored at a time: some 7,000 samples. The more a transaction takes, the fewer times it
+/// writes the same pages of the indices; half a second is the longest that another writer should wait.
+const CHUNK: usize = 4 << 20;
 /// How often the directory is searched for files that were rotated while nobody looked.
 const LIST_AGAIN: Duration = Duration::from_secs(10);
 /// A file that was rotated is held open so long after it last grew: workers write to it until nginx opens the new one.

@@ -2,11 +2,9 @@
 
 use std::fs;
 
-use crate::support::{Bench, Daemon, copy_and_truncate};
+use crate::support::{Bench, Daemon, copy_and_truncate, until};
 
 const KILLS: u64 = 200;
-/// Writes between a start and a kill, at most.
-const WRITES: u64 = 60;
 
 /// Numbers that look random and are the same in every run (Knuth's MMIX generator).
 struct Dice(u64);
@@ -39,6 +37,11 @@ fn rotate(bench: &Bench, dice: &mut Dice, number: u64) {
     }
 }
 
+/// Number of the newest sample, which is how many there are while none was deleted.
+fn newest(bench: &Bench) -> u64 {
+    bench.number("SELECT MAX(seq) FROM sample").unwrap_or_default()
+}
+
 #[test]
 fn each_sample_is_stored_once_whenever_the_daemon_is_killed() {
     let mut bench = Bench::new("[api]\nlisten = \"127.0.0.1:0\"\n");
@@ -46,22 +49,26 @@ fn each_sample_is_stored_once_whenever_the_daemon_is_killed() {
     let (mut rotations, mut during) = (0, 0);
     write(&mut bench, &mut dice);
     for _ in 0..KILLS {
-        let before = bench.stored();
         let daemon = Daemon::start(bench.command(&["serve"]));
         // Some are killed while they start, most after they stored something.
-        let wanted = before + dice.throw(200);
-        for _ in 0..WRITES {
-            write(&mut bench, &mut dice);
-            if dice.throw(15) == 0 {
+        let early = dice.throw(8) == 0;
+        let wanted = newest(&bench) + if early { 0 } else { 1 + dice.throw(200) };
+        let writes = 1 + dice.throw(8);
+        let mut written = 0;
+        until("it stores", || {
+            written += 1;
+            if written <= writes {
+                write(&mut bench, &mut dice);
+            }
+            if written == 1 && dice.throw(2) == 0 || dice.throw(60) == 0 {
                 rotations += 1;
                 rotate(&bench, &mut dice, rotations);
                 write(&mut bench, &mut dice);
             }
-            if bench.stored() > wanted {
-                during += 1;
-                break;
-            }
-        }
+            let stored = newest(&bench) >= wanted.min(bench.written());
+            stored || early && written > writes
+        });
+        during += u64::from(!early);
         daemon.kill();
     }
     let once = bench.output(&["serve", "--once"]);
