@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sekisho_tests::source::root;
 
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 12] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -14,6 +14,7 @@ const PAGES: [&str; 11] = [
     "docs/api.md",
     "docs/directives.md",
     "docs/operations.md",
+    "docs/serve.md",
     "models/README.md",
     "fuzz/README.md",
     "contrib/deb/README.md",

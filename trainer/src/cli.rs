@@ -5,7 +5,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use std::io;
 use std::process::ExitCode;
 
-use crate::{doctor, evaluate, replay, scan, train};
+use crate::{config, doctor, evaluate, export, forget, label, replay, scan, serve, train};
 
 /// Watches how clients behave and says which are automated, from access logs, offline.
 #[derive(Parser)]
@@ -22,6 +22,11 @@ enum Command {
     Evaluate(evaluate::Args),
     Replay(replay::Args),
     Doctor(doctor::Args),
+    Serve(serve::Args),
+    Label(label::Args),
+    Export(export::Args),
+    Forget(forget::Args),
+    Config(config::Args),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  sekisho completions bash > /etc/bash_completion.d/sekisho")]
     Completions {
@@ -43,6 +48,11 @@ impl Cli {
             Command::Replay(args) => replay::run(&args)?,
             Command::Doctor(args) if doctor::run(&args)? => {}
             Command::Doctor(_) => return Ok(ExitCode::FAILURE),
+            Command::Serve(args) => serve::run(&args)?,
+            Command::Label(args) => return Ok(label::run(&args)?),
+            Command::Export(args) => export::run(&args)?,
+            Command::Forget(args) => forget::run(&args)?,
+            Command::Config(args) => return Ok(config::run(&args)?),
             Command::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), "sekisho", &mut script);

@@ -2,15 +2,22 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod config;
 mod dataset;
 mod doctor;
 mod evaluate;
+mod export;
 mod figures;
+mod forget;
+mod label;
 mod learn;
 mod logs;
 mod onnx;
 mod replay;
 mod scan;
+mod serve;
+mod store;
+mod tail;
 mod train;
 mod visible;
 

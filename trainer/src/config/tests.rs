@@ -1,0 +1,210 @@
+use std::path::Path;
+
+use super::check::look;
+use super::*;
+
+const FILE: &str = "sekisho.toml";
+
+fn read_text(text: &str, environment: &[(&str, &str)]) -> Result<(Config, Vec<String>), ConfigError> {
+    let environment = environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    parse(Path::new(FILE), text, environment)
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_line() {
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let error = read_text(text, &[]).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{text}\n{error}");
+    }
+    check("[store]\npath = \n", "sekisho.toml:2:");
+    check(
+        "[store]\npaht = \"a\"\n",
+        "sekisho.toml:2:1: unknown field `paht`, expected one of `path`",
+    );
+    check("\n[stroe]\n", "sekisho.toml:2:2: unknown field `stroe`");
+    check(
+        "[store]\nretention_days = \"x\"\n",
+        "sekisho.toml:2:18: invalid type: string \"x\", expected u32",
+    );
+    check(
+        "[store]\nretention_days = -1\n",
+        "sekisho.toml:2:18: invalid value",
+    );
+    check(
+        "[[samples]]\nname = \"a\"\n",
+        "sekisho.toml:1:1: missing field `path`",
+    );
+    check(
+        "[store]\naddresses = \"none\"\n",
+        "sekisho.toml:2:13: unknown variant `none`, expected `plain` or `pseudonym`",
+    );
+    check("[store]\n\nmax_bytes = \"8x\"\n", "sekisho.toml:3:13: a size is");
+    check(
+        "[store]\n\nmax_bytes = \"8k\"\n",
+        "sekisho.toml:3: max_bytes is at least 16m",
+    );
+    check(
+        "[store]\nretention_days = 0\n",
+        "sekisho.toml:2: retention_days is 1 to 3650",
+    );
+    check(
+        "[store]\naddresses = \"pseudonym\"\n",
+        "sekisho.toml:2: addresses = \"pseudonym\" needs pseudonym_key_file",
+    );
+    check(
+        "[store]\npseudonym_key_file = \"k\"\n",
+        "sekisho.toml:2: pseudonym_key_file is of no use",
+    );
+    check(
+        "[api]\nlisten = \"0.0.0.0:1\"\n",
+        "sekisho.toml:2: listen is a loopback address",
+    );
+    check(
+        "[api]\nlisten = \"localhost\"\n",
+        "sekisho.toml:2:10: invalid socket address syntax",
+    );
+    check("[calibrate]\nbudget = 1.5\n", "sekisho.toml:2: budget is a share");
+    check(
+        "[[samples]]\npath = \"a\"\n[[samples]]\npath = \"a\"\n",
+        "sekisho.toml:4: the same file as number 1",
+    );
+    check(
+        "[[samples]]\npath = \"a\"\nname = \"n\"\n[[samples]]\npath = \"b\"\nname = \"n\"\n",
+        "sekisho.toml:6: the same name as number 1",
+    );
+    check("[[samples]]\npath = \"/\"\n", "sekisho.toml:2: path names a file");
+}
+
+#[test]
+fn what_is_left_out_has_a_default() {
+    let (config, overridden) = read_text("", &[]).unwrap();
+    assert_eq!((config, overridden.len()), (Config::default(), 0));
+    let (config, _) = read_text(
+        "[store]\nmax_bytes = \"500m\"\n[[samples]]\npath = \"/a/b\"\n",
+        &[],
+    )
+    .unwrap();
+    assert_eq!(config.store.max_bytes, 500 << 20);
+    assert_eq!(
+        (config.store.retention_days, config.samples[0].name()),
+        (30, "/a/b".to_owned())
+    );
+    assert_eq!(config.retention().seconds, 30 * 86_400);
+}
+
+#[test]
+fn what_is_shown_is_read_back() {
+    let text = "[store]\nmax_bytes = 20000000\n[[samples]]\npath = \"/a/b\"\nname = \"shop\"\n[api]\nhosts = [\"h\"]\n";
+    let (config, _) = read_text(text, &[]).unwrap();
+    let (again, _) = read_text(&toml::to_string(&config).unwrap(), &[]).unwrap();
+    assert_eq!(again, config);
+}
+
+#[test]
+fn the_environment_overrides_the_file() {
+    let text = "[store]\npath = \"a\"\nretention_days = 9\n[[samples]]\npath = \"one\"\n[[samples]]\npath = \"two\"\n";
+    let environment = [
+        ("SEKISHO_STORE_PATH", "123"),
+        ("SEKISHO_STORE_RETENTION_DAYS", "7"),
+        ("SEKISHO_STORE_MAX_BYTES", "1g"),
+        ("SEKISHO_API_HOSTS", "[\"a\", \"b\"]"),
+        ("SEKISHO_SAMPLES_PATH", "/three"),
+        ("SEKISHO_CALIBRATE_BUDGET", "0.01"),
+        ("SEKISHO_TEST_NGINX", "not ours"),
+        ("PATH", "not ours"),
+    ];
+    let (config, overridden) = read_text(text, &environment).unwrap();
+    assert_eq!(overridden.len(), 6);
+    assert_eq!(config.store.path, Path::new("123"));
+    assert_eq!(
+        (config.store.retention_days, config.store.max_bytes),
+        (7, 1 << 30)
+    );
+    assert_eq!(config.api.hosts, ["a", "b"]);
+    assert_eq!(config.samples.len(), 1);
+    assert_eq!(
+        (config.samples[0].path.as_path(), config.calibrate.budget),
+        (Path::new("/three"), 0.01)
+    );
+}
+
+#[test]
+fn a_variable_that_does_not_fit_is_named() {
+    #[track_caller]
+    fn check(variable: &str, value: &str, expected: &str) {
+        let error = read_text("", &[(variable, value)]).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+    check(
+        "SEKISHO_STORE_PAHT",
+        "a",
+        "SEKISHO_STORE_PAHT: unknown field `paht`",
+    );
+    check(
+        "SEKISHO_STORE_RETENTION_DAYS",
+        "many",
+        "SEKISHO_STORE_RETENTION_DAYS: invalid type",
+    );
+    check(
+        "SEKISHO_STORE_RETENTION_DAYS",
+        "0",
+        "SEKISHO_STORE_RETENTION_DAYS: retention_days is 1 to",
+    );
+    check(
+        "SEKISHO_API_LISTEN",
+        "192.0.2.1:80",
+        "SEKISHO_API_LISTEN: listen is a loopback address",
+    );
+}
+
+#[test]
+fn sizes_have_units() {
+    #[track_caller]
+    fn check(text: &str, expected: Option<u64>) {
+        assert_eq!(parse_size(text), expected, "{text}");
+    }
+    check("10", Some(10));
+    check("10k", Some(10 << 10));
+    check("3G", Some(3 << 30));
+    check("", None);
+    check("g", None);
+    check("-1", None);
+    check("1.5g", None);
+    check("99999999999999g", None);
+    check("1é", None);
+}
+
+#[test]
+fn files_that_are_named_are_looked_at() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let mut config = Config::default();
+    config.store.path = dir.path().join("no/such/s.db");
+    config.api.token_file = Some(dir.path().join("token"));
+    config.samples.push(Source {
+        path: dir.path().join("samples"),
+        name: String::new(),
+    });
+    let findings = look(&config);
+    assert_eq!(findings.faults.len(), 2, "{findings:?}");
+    assert!(
+        findings.faults[0].contains("there is no directory"),
+        "{findings:?}"
+    );
+    assert!(
+        findings.faults[1].contains("cannot read the secret"),
+        "{findings:?}"
+    );
+    assert!(findings.warnings[0].contains("is not there yet"), "{findings:?}");
+    config.store.path = dir.path().join("s.db");
+    config.api.token_file = None;
+    config.samples.clear();
+    let findings = look(&config);
+    assert_eq!(
+        (findings.faults.len(), findings.warnings.len()),
+        (0, 2),
+        "{findings:?}"
+    );
+}

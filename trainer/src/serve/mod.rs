@@ -1,0 +1,222 @@
+//! `sekisho serve`: the daemon that collects samples and answers questions about them.
+
+mod api;
+mod collector;
+mod connection;
+mod shared;
+mod steady;
+
+use std::fs::{File, TryLockError};
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{env, thread};
+
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, ConfigError, SecretError, now, read_secret};
+use crate::store::{Names, Store, StoreError};
+use crate::tail::TailError;
+use collector::Collector;
+use connection::Bounded;
+use shared::{Access, Shared};
+
+const EXAMPLES: &str = "\
+Examples:
+  sekisho serve
+      with /etc/sekisho/sekisho.toml; SIGTERM or SIGINT ends it
+  sekisho serve --once
+      store what the sample files hold now, and end: for cron
+  SEKISHO_SAMPLES_PATH=/var/log/nginx/sekisho.samples SEKISHO_STORE_PATH=/tmp/s.db sekisho serve
+      without a configuration file
+  SEKISHO_LOG=debug sekisho serve
+      say more; error, warn, info and debug are the levels
+
+Exit status: 0 ended as asked, 1 it cannot work, 2 wrong usage.";
+
+/// Threads that answer requests; the store is what takes time, and has threads of its own.
+const WORKERS: usize = 2;
+/// How long requests under way are waited for at the end.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// The file may outgrow `max_bytes` by an eighth before a write is refused: retention works in steps.
+const MARGIN: u64 = 8;
+
+/// Collect samples into the store, keep it within its bounds, and answer questions over HTTP
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The configuration [default: /etc/sekisho/sekisho.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Store what there is, and end
+    #[arg(long)]
+    once: bool,
+}
+
+/// Why the daemon does not work.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// Its configuration is refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A secret cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// There is nothing to collect.
+    #[error("no sample file: add [[samples]] with the path of nginx's sekisho_samples to the configuration")]
+    NoSources,
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another daemon uses the store.
+    #[error("another `sekisho serve` uses the store: it holds {}", .0.display())]
+    Running(PathBuf),
+    /// The lock beside the store cannot be made.
+    #[error("cannot lock {}", path.display())]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What is there cannot be stored.
+    #[error(transparent)]
+    Tail(#[from] TailError),
+    /// The address is taken, or may not be used.
+    #[error("cannot listen on {address}: set [api] listen to a free port")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system has no more threads, signals or sockets.
+    #[error("the system refused")]
+    System(#[from] io::Error),
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<(), ServeError> {
+    let filter = EnvFilter::try_from_env("SEKISHO_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+    let loaded = Config::load(args.config.as_deref(), env::vars())?;
+    if let Some(file) = &loaded.file {
+        tracing::info!("configuration: {}", file.display());
+    }
+    for variable in &loaded.overridden {
+        tracing::info!("{variable} overrides the configuration");
+    }
+    let config = loaded.config;
+    if config.samples.is_empty() {
+        return Err(ServeError::NoSources);
+    }
+    let (names, warning) = config.names()?;
+    if let Some(warning) = warning {
+        tracing::warn!("{warning}");
+    }
+    let token = config.api.token_file.as_deref().map(read_secret).transpose()?;
+    if let Some(warning) = token.as_ref().and_then(|token| token.warning.as_deref()) {
+        tracing::warn!("{warning}");
+    }
+    let _lock = lock(&config.store.path)?;
+    let store = open(&config, &names)?;
+    let shared = Arc::new(Shared::default());
+    let mut collector = Collector::new(store, names.clone(), &config, shared.clone());
+    if args.once {
+        return Ok(collector.drain()?);
+    }
+    let access = Access::new(&config, names, token, shared);
+    let (stop, stopped) = watch::channel(false);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()?;
+    let listener = runtime.block_on(listen(config.api.listen))?;
+    let collecting = thread::Builder::new()
+        .name("collector".into())
+        .spawn(move || collector.run(&stopped))?;
+    let answered = runtime.block_on(answer(listener, access, stop));
+    let collected = collecting.join();
+    runtime.shutdown_timeout(LAST_ANSWERS);
+    answered?;
+    if collected.is_err() {
+        return Err(io::Error::other("the collector broke off").into());
+    }
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// Opens the store and reads what an earlier program could not.
+fn open(config: &Config, names: &Names) -> Result<Store, StoreError> {
+    let store = Store::open(&config.store.path)?;
+    store.bind_names(names)?;
+    let bytes = config.store.max_bytes;
+    store.limit(bytes.saturating_add(bytes / MARGIN))?;
+    let known = store.read_aside(names, now())?;
+    if known > 0 {
+        tracing::info!("{known} samples that waited for this version were stored");
+    }
+    Ok(store)
+}
+
+/// One daemon a store: two would store nothing twice, but each would undo the other's positions. The system lets go
+/// of the lock when the process ends, however it does.
+fn lock(store: &Path) -> Result<File, ServeError> {
+    let mut path = store.as_os_str().to_owned();
+    path.push(".lock");
+    let path = PathBuf::from(path);
+    let failed = |source| ServeError::Lock {
+        path: path.clone(),
+        source,
+    };
+    let file = File::create(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ServeError::Running(path)),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<Bounded, ServeError> {
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .map_err(|source| ServeError::Listen { address, source })?;
+    let address = listener.local_addr()?;
+    tracing::info!("listening on http://{address}");
+    Ok(Bounded::new(listener))
+}
+
+/// Answers until the system asks the daemon to end.
+async fn answer(listener: Bounded, access: Access, stop: watch::Sender<bool>) -> Result<(), ServeError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut stopped = stop.subscribe();
+    let asked = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("ending");
+        let _ = stop.send(true);
+    };
+    let served = axum::serve(listener, api::router(Arc::new(access))).with_graceful_shutdown(asked);
+    tokio::select! {
+        served = async { served.await } => Ok(served?),
+        // Whoever keeps a request open is not waited for any longer.
+        () = async {
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+            tokio::time::sleep(LAST_ANSWERS).await;
+        } => Ok(()),
+    }
+}

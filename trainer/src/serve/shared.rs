@@ -1,0 +1,115 @@
+//! What the collector and the interface share.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+
+use crate::config::{Config, Secret};
+use crate::store::{Names, Retention, Store, StoreError};
+
+/// Questions to the store at a time: more would only wait for the disk together.
+const READERS: usize = 4;
+
+/// How collecting goes.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Health {
+    /// What keeps it from going on, while something does.
+    pub trouble: Option<String>,
+    /// Unix seconds since when.
+    pub since: Option<u32>,
+    /// Bytes that wait in sample files, by source.
+    pub waiting: Vec<(String, u64)>,
+}
+
+/// The collector's word.
+#[derive(Debug, Default)]
+pub struct Shared(Mutex<Health>);
+
+impl Shared {
+    /// How it goes now.
+    pub fn health(&self) -> Health {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says how it goes.
+    pub fn set(&self, change: impl FnOnce(&mut Health)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// What the interface works with.
+pub struct Access {
+    /// The store.
+    pub path: PathBuf,
+    /// How names are kept.
+    pub names: Names,
+    /// What the store is bounded by.
+    pub retention: Retention,
+    /// Names by which it may be asked, besides addresses and `localhost`.
+    pub hosts: Vec<String>,
+    /// How collecting goes.
+    pub shared: Arc<Shared>,
+    token: Option<[u8; 32]>,
+    idle: Mutex<Vec<Store>>,
+    readers: Semaphore,
+}
+
+impl Access {
+    /// Over the store of a configuration.
+    pub fn new(config: &Config, names: Names, token: Option<Secret>, shared: Arc<Shared>) -> Access {
+        Access {
+            path: config.store.path.clone(),
+            names,
+            retention: config.retention(),
+            hosts: config.api.hosts.clone(),
+            shared,
+            token: token.map(|token| Sha256::digest(token.bytes()).into()),
+            idle: Mutex::default(),
+            readers: Semaphore::new(READERS),
+        }
+    }
+
+    /// Whether changes are possible at all.
+    pub fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// Whether this is the token. Digests are compared, so that the time that it takes tells nothing.
+    pub fn is_token(&self, given: &[u8]) -> bool {
+        self.token == Some(Sha256::digest(given).into())
+    }
+
+    /// Asks the store, on a thread that may wait.
+    pub async fn ask<T: Send + 'static>(
+        self: &Arc<Access>,
+        question: impl FnOnce(&Store, &Names) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let _permit = self.readers.acquire().await;
+        let access = self.clone();
+        let asked = tokio::task::spawn_blocking(move || {
+            let store = access.take()?;
+            let answer = question(&store, &access.names);
+            access.give_back(store);
+            answer
+        });
+        match asked.await {
+            Ok(answer) => answer,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    fn take(&self) -> Result<Store, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| Store::open_existing(&self.path), Ok)
+    }
+
+    fn give_back(&self, store: Store) {
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(store);
+    }
+}

@@ -1,0 +1,129 @@
+//! What is too old, or too much, goes.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
+use super::{Store, StoreError};
+
+/// Samples that one transaction deletes: some tens of milliseconds during which nothing is stored.
+const CHUNK: u32 = 2000;
+/// Of the bound in bytes so much is used after something had to go, in hundredths: the next samples find room.
+const FILL: u64 = 90;
+/// Free pages given back to the disk in one step.
+const PAGES_BACK: u32 = 4096;
+
+/// How long, and how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Samples older than this go, in seconds.
+    pub seconds: u32,
+    /// The oldest go when more than so many bytes are used.
+    pub bytes: u64,
+}
+
+/// What went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Samples.
+    pub samples: u64,
+    /// Clients of which nothing is left.
+    pub clients: u64,
+}
+
+impl Store {
+    /// Deletes what is too old at Unix second `now`, then what is too much. Clients go with their last sample, and
+    /// their labels with them; one that an operator labelled stays.
+    pub fn prune(&self, retention: Retention, now: u32) -> Result<Pruned, StoreError> {
+        let cutoff = now.saturating_sub(retention.seconds);
+        let mut pruned = Pruned::default();
+        loop {
+            let gone = self.prune_chunk(cutoff, cutoff)?;
+            pruned.add(gone);
+            if gone.samples < u64::from(CHUNK) {
+                break;
+            }
+        }
+        self.connection
+            .execute("DELETE FROM aside WHERE arrived < ?", [cutoff])?;
+        self.connection
+            .execute("DELETE FROM file WHERE seen < ?", [cutoff])?;
+        if self.used_bytes()? > retention.bytes {
+            let aim = retention.bytes / 100 * FILL;
+            while self.used_bytes()? > aim {
+                let gone = self.prune_chunk(u32::MAX, cutoff)?;
+                pruned.add(gone);
+                if gone.samples == 0 {
+                    break;
+                }
+            }
+        }
+        if pruned.samples > 0 {
+            self.connection
+                .execute_batch(&format!("PRAGMA incremental_vacuum({PAGES_BACK})"))?;
+        }
+        Ok(pruned)
+    }
+
+    /// Deletes the oldest samples before `cutoff`, and clients without any that were last seen before `idle` or lost
+    /// theirs just now.
+    fn prune_chunk(&self, cutoff: u32, idle: u32) -> Result<Pruned, StoreError> {
+        let transaction = self.write()?;
+        let mut gone: BTreeMap<i64, u64> = BTreeMap::new();
+        {
+            let mut delete = transaction.prepare_cached(
+                "DELETE FROM sample WHERE seq IN (SELECT seq FROM sample WHERE aged < ? ORDER BY aged LIMIT ?)
+                 RETURNING client",
+            )?;
+            let mut clients = delete.query((cutoff, CHUNK))?;
+            while let Some(row) = clients.next()? {
+                *gone.entry(row.get(0)?).or_default() += 1;
+            }
+        }
+        let mut pruned = Pruned::default();
+        for (&client, &samples) in &gone {
+            transaction
+                .prepare_cached("UPDATE client SET samples = samples - ? WHERE id = ?")?
+                .execute((samples.cast_signed(), client))?;
+            pruned.samples += samples;
+            pruned.clients += u64::from(drop_if_empty(&transaction, client)?);
+        }
+        // A client that was named in advance and never came has no sample to lose.
+        if gone.is_empty() {
+            let empty: Vec<i64> = transaction
+                .prepare_cached("SELECT id FROM client WHERE last < ? AND samples = 0 LIMIT ?")?
+                .query_map((idle, CHUNK), |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            for client in empty {
+                pruned.clients += u64::from(drop_if_empty(&transaction, client)?);
+            }
+        }
+        transaction.commit()?;
+        Ok(pruned)
+    }
+}
+
+impl Pruned {
+    fn add(&mut self, other: Pruned) {
+        self.samples += other.samples;
+        self.clients += other.clients;
+    }
+}
+
+fn drop_if_empty(connection: &Connection, client: i64) -> Result<bool, StoreError> {
+    let stays = "SELECT samples > 0 OR EXISTS
+        (SELECT 1 FROM label WHERE client = ?1 AND origin = 'operator') FROM client WHERE id = ?1";
+    if connection
+        .prepare_cached(stays)?
+        .query_row([client], |row| row.get(0))?
+    {
+        return Ok(false);
+    }
+    connection
+        .prepare_cached("DELETE FROM label WHERE client = ?")?
+        .execute([client])?;
+    connection
+        .prepare_cached("DELETE FROM client WHERE id = ?")?
+        .execute([client])?;
+    Ok(true)
+}

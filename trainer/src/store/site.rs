@@ -1,0 +1,137 @@
+//! The store as a site that a model learns from.
+
+use std::ops::Range;
+
+use sekisho_core::feature::{COUNT, Features, schema_hash};
+use sekisho_core::key::{Seed, key_hash};
+
+use super::labels::{Class, word};
+use super::{Store, StoreError};
+use crate::dataset::{Client, Label, Row, Site};
+
+/// Rows of one client: more would teach nothing new, and one client must not fill the memory.
+const MAX_ROWS: usize = 256;
+
+impl Store {
+    /// The clients of one zone with their samples of a time, in Unix seconds. Rows ascend by requests; a client with
+    /// more than [`MAX_ROWS`] keeps its last ones and an even choice of the others. Labels are what is believed; a
+    /// crawler's family is its network, so that a swarm from one hoster counts as one. Samples of another schema are
+    /// left out.
+    pub fn site(&self, range: Range<u32>, zone: &str) -> Result<Site, StoreError> {
+        let mut clients = self.connection.prepare_cached(
+            "SELECT id, name, network, class FROM client WHERE zone = ? AND samples > 0 ORDER BY id",
+        )?;
+        let mut site = Site {
+            name: zone.to_owned(),
+            clients: Vec::new(),
+            lines: 0,
+            unparsable: 0,
+        };
+        let mut found = clients.query([zone])?;
+        while let Some(row) = found.next()? {
+            let name: String = row.get(1)?;
+            let network: String = row.get(2)?;
+            let class = row
+                .get::<_, Option<String>>(3)?
+                .map(|_| word(row, 3, Class::from_word))
+                .transpose()?;
+            let rows = self.rows_of(row.get(0)?, &range)?;
+            site.lines += rows.len() as u64;
+            let Some(last) = rows.last() else { continue };
+            site.clients.push(Client {
+                label: class.map(|class| match class {
+                    Class::Human => Label::Human,
+                    Class::Crawler => {
+                        Label::Crawler(family(if network.is_empty() { &name } else { &network }))
+                    }
+                }),
+                name: name.into(),
+                renders: false,
+                requests: last.requests,
+                stopped_at: [None; 2],
+                rows: thinned(rows),
+            });
+        }
+        Ok(site)
+    }
+
+    /// The zones of which there are samples.
+    pub fn zones(&self) -> Result<Vec<String>, StoreError> {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT DISTINCT zone FROM client ORDER BY zone")?;
+        let rows = select.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn rows_of(&self, client: i64, range: &Range<u32>) -> Result<Vec<Row>, StoreError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT requests, features FROM sample
+             WHERE client = ? AND aged >= ? AND aged < ? AND schema = ? ORDER BY aged",
+        )?;
+        let mut found = select.query((client, range.start, range.end, schema_hash()))?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next()? {
+            let bytes: Vec<u8> = row.get(1)?;
+            if let Some(features) = features(&bytes) {
+                rows.push(Row {
+                    requests: row.get(0)?,
+                    features,
+                });
+            }
+        }
+        rows.sort_by_key(|row| row.requests);
+        Ok(rows)
+    }
+}
+
+/// The features of a row; `None` when they are not as many as the schema has.
+pub(super) fn features(bytes: &[u8]) -> Option<Features> {
+    let (values, []) = bytes.as_chunks::<4>() else {
+        return None;
+    };
+    let values: Vec<f32> = values.iter().map(|value| f32::from_le_bytes(*value)).collect();
+    <[f32; COUNT]>::try_from(values).ok()
+}
+
+fn family(text: &str) -> u32 {
+    key_hash(Seed::FIXED, text.as_bytes()) as u32
+}
+
+/// At most [`MAX_ROWS`] of them, evenly chosen, the last among them.
+fn thinned(rows: Vec<Row>) -> Vec<Row> {
+    let count = rows.len();
+    if count <= MAX_ROWS {
+        return rows;
+    }
+    let chosen = (1..=MAX_ROWS).map(|index| index * count / MAX_ROWS - 1);
+    chosen.map(|index| rows[index].clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_rows_become_few_with_the_last() {
+        let row = |requests| Row {
+            requests,
+            features: [0.0; COUNT],
+        };
+        assert_eq!(thinned((1..=3).map(row).collect()).len(), 3);
+        let kept = thinned((1..=1000).map(row).collect());
+        assert_eq!(kept.len(), MAX_ROWS);
+        assert_eq!(kept.last().map(|row| row.requests), Some(1000));
+        assert!(kept.is_sorted_by(|one, next| one.requests < next.requests));
+    }
+
+    #[test]
+    fn features_are_read_when_they_are_all_there() {
+        let bytes: Vec<u8> = (0..COUNT)
+            .flat_map(|index| (index as f32).to_le_bytes())
+            .collect();
+        assert_eq!(features(&bytes).map(|features| features[3]), Some(3.0));
+        assert!(features(&bytes[4..]).is_none());
+        assert!(features(&bytes[1..]).is_none());
+    }
+}

@@ -1,0 +1,6 @@
+//! `sekisho serve` and what works on its store.
+
+mod commands;
+mod daemon;
+mod kill;
+mod support;
