@@ -13,6 +13,7 @@ const PAGES: [&str; 12] = [
     "docs/along.md",
     "docs/api.md",
     "docs/directives.md",
+    "docs/models.md",
     "docs/operations.md",
     "docs/serve.md",
     "models/README.md",

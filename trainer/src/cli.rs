@@ -5,7 +5,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use std::io;
 use std::process::ExitCode;
 
-use crate::{config, doctor, evaluate, export, forget, label, replay, scan, serve, train};
+use crate::{config, doctor, evaluate, export, forget, label, registry, replay, scan, serve, train};
 
 /// Watches how clients behave and says which are automated, from access logs, offline.
 #[derive(Parser)]
@@ -22,6 +22,7 @@ enum Command {
     Evaluate(evaluate::Args),
     Replay(replay::Args),
     Doctor(doctor::Args),
+    Model(registry::Args),
     Serve(serve::Args),
     Label(label::Args),
     Export(export::Args),
@@ -47,7 +48,8 @@ impl Cli {
             Command::Evaluate(args) => evaluate::run(&args)?,
             Command::Replay(args) => replay::run(&args)?,
             Command::Doctor(args) if doctor::run(&args)? => {}
-            Command::Doctor(_) => return Ok(ExitCode::FAILURE),
+            Command::Model(args) if registry::run(&args)? => {}
+            Command::Doctor(_) | Command::Model(_) => return Ok(ExitCode::FAILURE),
             Command::Serve(args) => serve::run(&args)?,
             Command::Label(args) => return Ok(label::run(&args)?),
             Command::Export(args) => export::run(&args)?,

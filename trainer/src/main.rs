@@ -13,6 +13,7 @@ mod label;
 mod learn;
 mod logs;
 mod onnx;
+mod registry;
 mod replay;
 mod scan;
 mod serve;

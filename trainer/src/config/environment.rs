@@ -5,7 +5,15 @@ use toml::{Table, Value};
 use super::{Config, ConfigError};
 
 /// The sections that can be overridden. `SEKISHO_SAMPLES_PATH` replaces all sample files by one.
-const SECTIONS: [&str; 6] = ["store", "samples", "api", "models", "retrain", "calibrate"];
+const SECTIONS: [&str; 7] = [
+    "store",
+    "samples",
+    "api",
+    "models",
+    "gates",
+    "retrain",
+    "calibrate",
+];
 const PREFIX: &str = "SEKISHO_";
 
 /// One variable.

@@ -20,6 +20,7 @@ pub use check::{Args, run};
 pub use error::ConfigError;
 pub use secret::{Secret, SecretError, read_secret};
 
+use crate::registry::Gates;
 use crate::store::{Names, Retention};
 
 /// Where the configuration is unless `--config` says otherwise.
@@ -45,6 +46,8 @@ pub struct Config {
     pub api: ApiSection,
     /// `[models]`
     pub models: ModelsSection,
+    /// `[gates]`
+    pub gates: Gates,
     /// `[retrain]`
     pub retrain: RetrainSection,
     /// `[calibrate]`
@@ -119,6 +122,8 @@ pub struct ModelsSection {
     /// File with the key that signs models.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signing_key_file: Option<PathBuf>,
+    /// Public keys, in hex, of which one must have signed what is promoted; none asks for no signature.
+    pub trusted_keys: Vec<String>,
 }
 
 /// Who puts a retrained model into force.
@@ -128,6 +133,8 @@ pub enum Policy {
     /// A person.
     #[default]
     Manual,
+    /// Nobody, when every gate is open.
+    Automatic,
 }
 
 /// `[retrain]`: scheduled retraining.
@@ -177,6 +184,7 @@ impl Default for ModelsSection {
             champion: None,
             challenger: None,
             signing_key_file: None,
+            trusted_keys: Vec::new(),
         }
     }
 }

@@ -10,6 +10,10 @@ use forust_ml::objective::ObjectiveType;
 use forust_ml::tree::Tree as ForustTree;
 use sekisho_core::model::{Card, Limits, ModelError, Schema, Scorer, Tree, TreeNode, encode, seal};
 
+pub mod import;
+
+#[cfg(test)]
+mod python;
 #[cfg(test)]
 mod tests;
 

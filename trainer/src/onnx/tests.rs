@@ -1,7 +1,7 @@
+use super::python::{python, run, script};
 use super::*;
 use forust_ml::Matrix;
 use sekisho_core::model::Thresholds;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use tract_onnx::prelude::*;
 
@@ -173,30 +173,6 @@ fn a_written_model_scores_the_same_in_tract() {
     assert!(apart <= SAME, "{apart}");
 }
 
-/// The Python that has onnxruntime, installed on first use.
-fn python() -> PathBuf {
-    let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/venv");
-    let python = venv.join("bin/python");
-    let ready = || {
-        let import = Command::new(&python)
-            .args(["-c", "import onnxruntime, numpy"])
-            .output();
-        import.is_ok_and(|output| output.status.success())
-    };
-    if !ready() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "onnxruntime", "numpy"]));
-        assert!(ready(), "onnxruntime does not import after its installation");
-    }
-    python
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().expect("the command starts");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {errors}");
-}
-
 /// The case in which onnxruntime drops the logistic function if the leaves vote for one class only.
 fn positive_leaves() -> GradientBooster {
     let gentle = |b: GradientBooster| b.set_initialize_base_score(false).set_base_score(3.0);
@@ -209,7 +185,7 @@ fn positive_leaves() -> GradientBooster {
 #[test]
 fn a_written_model_scores_the_same_in_onnxruntime() {
     let python = python();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/python/onnxruntime_parity.py");
+    let script = script("onnxruntime_parity.py");
     let cases = [
         ("64 trees", booster(64, |b| b)),
         ("one tree", booster(1, |b| b)),

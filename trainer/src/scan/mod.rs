@@ -15,4 +15,4 @@ mod table;
 mod words;
 
 pub use args::Args;
-pub use run::{load_model, run};
+pub use run::{DEFAULT_MODEL, load_model, run};

@@ -22,7 +22,7 @@ use crate::logs::{Batch, LogError, Logs, MAX_LINE, Parsed};
 use crate::visible::escaped;
 
 /// What scans use unless told otherwise; made by `make model`.
-pub(super) static DEFAULT_MODEL: &[u8] = include_bytes!("../../../models/default.onnx");
+pub static DEFAULT_MODEL: &[u8] = include_bytes!("../../../models/default.onnx");
 /// How much of a broken line is shown, in characters.
 const SHOWN: usize = 120;
 

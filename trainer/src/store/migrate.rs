@@ -18,11 +18,18 @@ pub(super) struct Migration {
 }
 
 /// All steps, in order.
-pub(super) const MIGRATIONS: [Migration; 1] = [Migration {
-    number: 1,
-    name: "001_samples",
-    sql: include_str!("migrations/001_samples.sql"),
-}];
+pub(super) const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        number: 1,
+        name: "001_samples",
+        sql: include_str!("migrations/001_samples.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "002_registry",
+        sql: include_str!("migrations/002_registry.sql"),
+    },
+];
 
 /// The version of a store; 0 is an empty file.
 pub(super) fn version(connection: &Connection) -> Result<u32, StoreError> {
