@@ -5,7 +5,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use std::io;
 use std::process::ExitCode;
 
-use crate::{doctor, evaluate, replay, scan, train};
+use crate::{doctor, evaluate, replay, scan, simulate, train};
 
 /// Watches how clients behave and says which are automated, from access logs, offline.
 #[derive(Parser)]
@@ -21,6 +21,7 @@ enum Command {
     Train(train::Args),
     Evaluate(evaluate::Args),
     Replay(replay::Args),
+    Simulate(simulate::Args),
     Doctor(doctor::Args),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  sekisho completions bash > /etc/bash_completion.d/sekisho")]
@@ -41,6 +42,7 @@ impl Cli {
             Command::Train(args) => train::run(&args)?,
             Command::Evaluate(args) => evaluate::run(&args)?,
             Command::Replay(args) => replay::run(&args)?,
+            Command::Simulate(args) => simulate::run(&args)?,
             Command::Doctor(args) if doctor::run(&args)? => {}
             Command::Doctor(_) => return Ok(ExitCode::FAILURE),
             Command::Completions { shell } => {

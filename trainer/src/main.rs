@@ -11,6 +11,7 @@ mod logs;
 mod onnx;
 mod replay;
 mod scan;
+mod simulate;
 mod train;
 mod visible;
 

@@ -1,0 +1,1 @@
+//! The whole simulation, looked at from outside.
