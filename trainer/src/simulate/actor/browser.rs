@@ -1,5 +1,7 @@
 //! What a browser does with a page: it pulls in what the page needs and it does not have.
 
+use std::ops::Range;
+
 use rand::RngExt;
 
 use super::{Referer, Request, Stage};
@@ -44,11 +46,12 @@ impl Browser {
         *self = Browser::new(self.agent);
     }
 
-    /// Requests up to `count` assets of a page that came at `at`.
+    /// Requests up to `count` assets of a page that came at the begin of `when`. Its end is the next page: what was
+    /// not there by then comes no more, so what is measured to come between two pages comes between two pages.
     pub fn load(
         &mut self,
         page: Page,
-        at: u64,
+        when: Range<u64>,
         count: u32,
         stage: &Stage,
         random: &mut impl RngExt,
@@ -62,11 +65,15 @@ impl Browser {
             };
             let Some((asset, status)) = asset else { break };
             let delay = (stage.profile.assets.delay.at(random.random()) * 1000.0) as u64;
+            let mut at = when.start + delay.max(LEAST_DELAY);
+            if at >= when.end {
+                at = random.random_range(when.start..when.end.max(when.start + 1));
+            }
             let referer = match random.random_bool(stage.profile.assets.referer.value()) {
                 true => Referer::Page(page),
                 false => Referer::Missing,
             };
-            let request = stage.get(at + delay.max(LEAST_DELAY), asset, self.agent);
+            let request = stage.get(at, asset, self.agent);
             out.push(request.answered(status).from(referer));
         }
     }

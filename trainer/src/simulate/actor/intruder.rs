@@ -55,8 +55,8 @@ impl Intruder {
     fn probe(&mut self, stage: &Stage) -> Request {
         let page = Page::Probe(self.random.random_range(0..Page::PROBES));
         let status = match self.random.random_range(0..10) {
+            _ if page.is_malformed() => 400,
             0 => 403,
-            1 => 400,
             _ => 404,
         };
         let method = match self.random.random_range(0..8) {

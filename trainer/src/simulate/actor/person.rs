@@ -117,13 +117,13 @@ impl Person {
                 (self.follow(from, stage), referer)
             }
         };
-        self.show(page, referer, at, stage);
+        let think = (self.pages > 1).then(|| self.think(stage));
+        self.show(page, referer, at, think.unwrap_or(u64::MAX), stage);
         self.pages -= 1;
         self.first = false;
-        self.next_page = if self.pages > 0 {
-            Some(at + self.think(stage))
-        } else {
-            self.come_again(at, stage)
+        self.next_page = match think {
+            Some(think) => Some(at + think),
+            None => self.come_again(at, stage),
         };
         // Popped from the end: the earliest is last, and of equals the one that was planned first.
         self.waiting.reverse();
@@ -278,8 +278,8 @@ impl Person {
         (self.random.random::<f64>().powi(3) * f64::from(TERMS)) as u16
     }
 
-    /// Requests a page with what belongs to it, and remembers where the person is.
-    fn show(&mut self, page: Page, referer: Referer, at: u64, stage: &Stage) {
+    /// Requests a page with what belongs to it within so many milliseconds, and remembers where the person is.
+    fn show(&mut self, page: Page, referer: Referer, at: u64, within: u64, stage: &Stage) {
         let agent = self.browser.agent();
         let request = stage.get(at, page, agent).from(referer);
         // What a form led to is preceded by the form itself.
@@ -312,8 +312,9 @@ impl Person {
         let assets = &stage.profile.assets;
         let drawn = if self.first { &assets.first } else { &assets.later };
         let count = drawn.count(self.random.random());
+        let when = shown..at.saturating_add(within);
         self.browser
-            .load(page, shown, count, stage, &mut self.random, &mut self.waiting);
+            .load(page, when, count, stage, &mut self.random, &mut self.waiting);
         self.remember(page, stage);
     }
 

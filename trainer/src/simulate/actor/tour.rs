@@ -74,16 +74,17 @@ impl Tour {
         };
         self.waiting
             .push(stage.get(at, page, self.browser.agent()).from(referer));
-        self.load(page, at, stage);
+        let dwell = self.dwell();
+        self.load(page, at, dwell, stage);
         self.last = Some(listing);
         self.advance(category, stage);
         self.pages_left -= 1;
-        self.next_page = at + self.dwell();
+        self.next_page = at + dwell;
         self.waiting.reverse();
         self.waiting.sort_by_key(|request| std::cmp::Reverse(request.at));
     }
 
-    fn load(&mut self, page: Page, at: u64, stage: &Stage) {
+    fn load(&mut self, page: Page, at: u64, within: u64, stage: &Stage) {
         let count = match self.manner {
             Manner::Headless => {
                 self.browser.forget();
@@ -99,8 +100,14 @@ impl Tour {
                 drawn.count(self.random.random_range(0.3..0.9))
             }
         };
-        self.browser
-            .load(page, at, count, stage, &mut self.random, &mut self.waiting);
+        self.browser.load(
+            page,
+            at..at + within,
+            count,
+            stage,
+            &mut self.random,
+            &mut self.waiting,
+        );
     }
 
     /// Every product of a listing, then the next listing, then the next category of its share.
