@@ -63,7 +63,8 @@ impl Range {
         };
         match self {
             Range::People if number % SIXTH == SIXTH - 1 => {
-                let (high, low) = ((number / SIXTH >> 8) as u16, (number / SIXTH & 255) as u16);
+                let place = number / SIXTH;
+                let (high, low) = ((place >> 8) as u16, (place & 255) as u16);
                 Address::V6(Ipv6Addr::new(0x2001, 0xdb8, high + 1, low, 0, 0, 0, 0x10 + low))
             }
             Range::People => {
