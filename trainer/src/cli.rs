@@ -5,7 +5,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 use std::io;
 use std::process::ExitCode;
 
-use crate::{config, doctor, evaluate, export, forget, label, registry, replay, scan, serve, train};
+use crate::{
+    config, doctor, evaluate, export, forget, label, registry, replay, scan, serve, simulate, train,
+};
 
 /// Watches how clients behave and says which are automated, from access logs, offline.
 #[derive(Parser)]
@@ -21,6 +23,7 @@ enum Command {
     Train(train::Args),
     Evaluate(evaluate::Args),
     Replay(replay::Args),
+    Simulate(simulate::Args),
     Doctor(doctor::Args),
     Model(registry::Args),
     Serve(serve::Args),
@@ -47,6 +50,7 @@ impl Cli {
             Command::Train(args) => train::run(&args)?,
             Command::Evaluate(args) => evaluate::run(&args)?,
             Command::Replay(args) => replay::run(&args)?,
+            Command::Simulate(args) => simulate::run(&args)?,
             Command::Doctor(args) if doctor::run(&args)? => {}
             Command::Model(args) if registry::run(&args)? => {}
             Command::Doctor(_) | Command::Model(_) => return Ok(ExitCode::FAILURE),

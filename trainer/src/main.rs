@@ -17,6 +17,7 @@ mod registry;
 mod replay;
 mod scan;
 mod serve;
+mod simulate;
 mod store;
 mod tail;
 mod train;

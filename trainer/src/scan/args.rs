@@ -73,6 +73,10 @@ pub struct Args {
     #[arg(long, value_name = "CIDR|FILE")]
     pub allow: Vec<String>,
 
+    /// Hold the result against the ground truth of a simulated log, as `sekisho simulate --truth` writes it
+    #[arg(long, value_name = "FILE")]
+    pub truth: Option<PathBuf>,
+
     /// Clients to show in the table
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub top: usize,

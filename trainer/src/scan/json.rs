@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::report::{self, Client, Fate, Report};
+use super::truth::ActorScore;
 
 /// One object per client and line, in the order of the report.
 pub fn write_lines(report: &Report, out: &mut impl Write) -> io::Result<()> {
@@ -17,10 +18,15 @@ pub fn write_lines(report: &Report, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// One document: `summary` and `clients`.
-pub fn write_document(report: &Report, out: &mut impl Write) -> io::Result<()> {
+/// One document: `summary` and `clients`, and `simulated_actors` where there is a ground truth.
+pub fn write_document(
+    report: &Report,
+    scores: Option<&[ActorScore]>,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let document = Document {
         summary: summary(report),
+        simulated_actors: scores,
         clients: report.clients.iter().map(row).collect(),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
@@ -30,6 +36,8 @@ pub fn write_document(report: &Report, out: &mut impl Write) -> io::Result<()> {
 #[derive(Serialize)]
 struct Document<'a> {
     summary: Summary<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    simulated_actors: Option<&'a [ActorScore]>,
     clients: Vec<Row<'a>>,
 }
 

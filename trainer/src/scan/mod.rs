@@ -12,6 +12,7 @@ mod report;
 mod run;
 mod slot;
 mod table;
+mod truth;
 mod words;
 
 pub use args::Args;

@@ -17,6 +17,7 @@ use super::args::{Args, OutputFormat};
 use super::engine::{Engine, Hit, Rules};
 use super::report::{BadLine, Intake, Report};
 use super::table::Style;
+use super::truth::{self, ActorScore, ScoreError};
 use super::{json, progress, table};
 use crate::logs::{Batch, LogError, Logs, MAX_LINE, Parsed};
 use crate::visible::escaped;
@@ -35,6 +36,9 @@ pub enum ScanError {
     /// The allow-list is no such list.
     #[error(transparent)]
     Allow(#[from] AllowError),
+    /// There is no ground truth to hold the result against.
+    #[error(transparent)]
+    Truth(#[from] ScoreError),
     /// The model's file cannot be read.
     #[error("cannot read the model {path}")]
     ModelFile {
@@ -94,6 +98,7 @@ pub fn run(args: &Args) -> Result<(), ScanError> {
     let model = load_model(args.model.as_deref())?;
     let policy = policy(args, &model)?;
     let allow = AllowList::load(&args.allow)?;
+    let truth = args.truth.as_deref().map(truth::load).transpose()?;
     let geometry = match args.zone {
         Some(size) => Geometry::for_zone(size)?,
         None => Geometry::for_clients(args.clients as usize),
@@ -123,7 +128,8 @@ pub fn run(args: &Args) -> Result<(), ScanError> {
     }
     let (outcomes, forgotten) = engine.finish();
     let report = Report::new(intake, outcomes, forgotten, &model, policy);
-    print(&report, args)?;
+    let scores = truth.map(|truth| truth::score(&truth, &report));
+    print(&report, scores.as_deref(), args)?;
     Ok(())
 }
 
@@ -242,15 +248,19 @@ fn take_in<'a>(intake: &mut Intake, batch: &Batch, parsed: Vec<Parsed<Option<Hit
     hits
 }
 
-fn print(report: &Report, args: &Args) -> io::Result<()> {
+fn print(report: &Report, scores: Option<&[ActorScore]>, args: &Args) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     match args.format {
-        OutputFormat::Table => table::write(report, Style::new(args.top, args.color), &mut out)?,
-        OutputFormat::Json => json::write_document(report, &mut out)?,
+        OutputFormat::Table => {
+            table::write(report, Style::new(args.top, args.color), &mut out)?;
+            truth::write(scores.unwrap_or_default(), &mut out)?;
+        }
+        OutputFormat::Json => json::write_document(report, scores, &mut out)?,
         OutputFormat::Jsonl => {
             json::write_lines(report, &mut out)?;
             if !args.quiet {
                 table::write_notes(report, &mut io::stderr().lock())?;
+                truth::write(scores.unwrap_or_default(), &mut io::stderr().lock())?;
             }
         }
     }
