@@ -88,7 +88,7 @@ fuzz: ## Try every property with many more random cases (CASES=20000), then fuzz
 .PHONY: model
 model: build ## Make models/default.onnx and its card from the logs in models/data; the same bytes every time
 	$(SEKISHO) train $(DATA)/airis.log.gz $(DATA)/srhegde.log.gz $(DATA)/semicomplete.log.gz \
-		--automated $(DATA)/hackers.log.gz --out models/default.onnx
+		--automated $(DATA)/hackers.log.gz --whole --out models/default.onnx
 	contrib/build-module.sh
 
 .PHONY: evaluate

@@ -11,11 +11,12 @@ use serde_json::Value;
 use crate::source::root;
 
 /// Licences that a dependency may be taken under, as in `deny.toml`.
-pub const LICENCES: [&str; 9] = [
+pub const LICENCES: [&str; 10] = [
     "0BSD",
     "Apache-2.0",
     "BSD-2-Clause",
     "BSD-3-Clause",
+    "CC0-1.0",
     "ISC",
     "MIT",
     "Unicode-3.0",

@@ -6,7 +6,8 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::{
-    config, doctor, evaluate, export, forget, label, registry, replay, scan, serve, simulate, train,
+    calibrate, config, doctor, drift, evaluate, export, forget, label, registry, replay, scan, serve,
+    simulate, train,
 };
 
 /// Watches how clients behave and says which are automated, from access logs, offline.
@@ -20,8 +21,10 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Scan(scan::Args),
+    Calibrate(calibrate::Args),
     Train(train::Args),
     Evaluate(evaluate::Args),
+    Drift(drift::Args),
     Replay(replay::Args),
     Simulate(simulate::Args),
     Doctor(doctor::Args),
@@ -47,8 +50,14 @@ impl Cli {
                 Err(error) if error.is_usage() => wrong_usage("scan", &error),
                 result => result?,
             },
+            Command::Calibrate(args) => calibrate::run(&args)?,
             Command::Train(args) => train::run(&args)?,
-            Command::Evaluate(args) => evaluate::run(&args)?,
+            Command::Evaluate(args) => match evaluate::run(&args) {
+                Err(error) if error.is_usage() => wrong_usage("evaluate", &error),
+                result => result?,
+            },
+            Command::Drift(args) if drift::run(&args)? => {}
+            Command::Drift(_) => return Ok(ExitCode::FAILURE),
             Command::Replay(args) => replay::run(&args)?,
             Command::Simulate(args) => simulate::run(&args)?,
             Command::Doctor(args) if doctor::run(&args)? => {}

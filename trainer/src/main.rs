@@ -1,10 +1,12 @@
 //! `sekisho`: the offline half. Scans logs, trains models, measures them.
 #![forbid(unsafe_code)]
 
+mod calibrate;
 mod cli;
 mod config;
 mod dataset;
 mod doctor;
+mod drift;
 mod evaluate;
 mod export;
 mod figures;

@@ -24,7 +24,12 @@ fn the_default_model_is_made_from_the_logs_beside_it() {
         models().join("data/hackers.log.gz"),
     );
     let logs = ["airis.log.gz", "srhegde.log.gz", "semicomplete.log.gz"];
-    train(&logs, &["--automated", attackers.to_str().unwrap()], &out).success();
+    train(
+        &logs,
+        &["--whole", "--automated", attackers.to_str().unwrap()],
+        &out,
+    )
+    .success();
     for name in ["default.onnx", "default.md"] {
         let (made, kept) = (scratch.path().join(name), models().join(name));
         let same = fs::read(made).unwrap() == fs::read(kept).unwrap();

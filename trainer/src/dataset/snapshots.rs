@@ -1,10 +1,9 @@
-//! A client's features at several request counts, as the module would have seen them.
+//! A client's features at several requests, as the module would have seen them.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU16;
 
-use sekisho_core::checkpoint::{Policy, arrive, depart};
-use sekisho_core::feature::Features;
+use sekisho_core::checkpoint::{Arrival, Policy, arrive, depart, settle};
 use sekisho_core::key::{Seed, client_key, key_hash};
 use sekisho_core::logline::Entry;
 use sekisho_core::record::Record;
@@ -12,7 +11,9 @@ use sekisho_core::sketch::popularity::{Popularity, PopularityState};
 use sekisho_core::table::Geometry;
 use sekisho_core::url::Visit;
 
-use super::labels::{Label, Signs, UserAgents};
+use super::client::{Client, Row};
+use super::labels::{Signs, UserAgents};
+use super::origin::Origin;
 use super::rules::Rules;
 
 /// Clients of one log that are followed; further ones are left out and counted.
@@ -20,30 +21,13 @@ pub const MAX_CLIENTS: usize = 2_000_000;
 /// The popularity sketch of training is that of a zone for so many clients, the size that most sites use.
 const ZONE_CLIENTS: usize = 100_000;
 
-/// Features of one client at one request count.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// Requests so far.
-    pub requests: u32,
-    /// Its features then.
-    pub features: Features,
-}
-
-/// One client with its rows.
-#[derive(Clone, Debug)]
-pub struct Client {
-    /// Name as the log shows it.
-    pub name: Box<str>,
-    /// What is believed of it, if anything.
-    pub label: Option<Label>,
-    /// Whether it is a declared crawler that renders pages as a browser does; see [`Signs::renders`].
-    pub renders: bool,
-    /// Requests in the whole log.
-    pub requests: u32,
-    /// Request numbers at which today's rules would have stopped it, as in [`super::Rule::ALL`].
-    pub stopped_at: [Option<u32>; 2],
-    /// Rows at the asked counts, then one at its last request.
-    pub rows: Vec<Row>,
+/// When a row is taken.
+#[derive(Clone, Copy, Debug)]
+pub enum When<'a> {
+    /// At these request counts, ascending, and at the client's last request.
+    At(&'a [u32]),
+    /// Whenever the module would score the client, which cannot be judged before so many requests.
+    Scored(u32),
 }
 
 struct Followed {
@@ -56,7 +40,8 @@ struct Followed {
 /// Follows every client of one site's log.
 pub struct Extractor<'a> {
     agents: &'a mut UserAgents,
-    counts: &'a [u32],
+    when: When<'a>,
+    policy: Policy,
     state: PopularityState,
     cells: Vec<AtomicU16>,
     clients: HashMap<Box<[u8]>, usize>,
@@ -65,14 +50,21 @@ pub struct Extractor<'a> {
 }
 
 impl<'a> Extractor<'a> {
-    /// Follows clients and takes rows at `counts` requests, ascending.
-    pub fn new(agents: &'a mut UserAgents, counts: &'a [u32]) -> Extractor<'a> {
+    /// Follows clients and takes rows of them.
+    pub fn new(agents: &'a mut UserAgents, when: When<'a>) -> Extractor<'a> {
         let mut cells = Vec::new();
         cells.resize_with(Geometry::for_clients(ZONE_CLIENTS).cells(), AtomicU16::default);
         let state = PopularityState::default();
+        // No score reaches these thresholds, so nobody is banned: training sees what clients did of their own
+        // accord.
+        let mut policy = Policy::new(f32::MAX, f32::MAX);
+        if let When::Scored(min_requests) = when {
+            policy.min_requests = min_requests;
+        }
         Extractor {
             agents,
-            counts,
+            when,
+            policy,
             state,
             cells,
             clients: HashMap::new(),
@@ -97,24 +89,33 @@ impl<'a> Extractor<'a> {
         );
         let visit = Visit::new(Seed::FIXED, entry.method, &entry.target, entry.referer.as_deref());
         let rating = Popularity::new(&self.state, &self.cells).visit(visit.url());
-        // No score is ever settled, so nobody is banned: training sees what clients did of their own accord.
-        arrive(
-            &mut followed.record,
-            entry.at,
-            &visit,
-            rating,
-            &Policy::new(f32::MAX, f32::MAX),
-        );
-        depart(&mut followed.record, entry.status, entry.bytes);
-        followed.client.requests += 1;
-        let requests = followed.client.requests;
+        let record = &mut followed.record;
+        let arrival = arrive(record, entry.at, &visit, rating, &self.policy);
+        let due = match (self.when, arrival) {
+            (When::Scored(_), Arrival::Score) => {
+                let features = record.features();
+                settle(record, entry.at, 0.0, &self.policy);
+                Some(features)
+            }
+            _ => None,
+        };
+        depart(record, entry.status, entry.bytes);
+        let client = &mut followed.client;
+        client.requests += 1;
+        client.first = client.first.min(entry.at);
+        client.last = client.last.max(entry.at);
+        let requests = client.requests;
         followed.rules.note(entry, requests);
-        if self.counts.binary_search(&requests).is_ok() {
-            followed.client.rows.push(Row {
-                requests,
-                features: followed.record.features(),
-            });
-        }
+        let features = match self.when {
+            When::At(counts) if counts.binary_search(&requests).is_ok() => Some(record.features()),
+            When::At(_) => None,
+            When::Scored(_) => due,
+        };
+        client.rows.extend(features.map(|features| Row {
+            requests,
+            at: entry.at,
+            features,
+        }));
     }
 
     /// All clients in the order of their first request, and how many lines were left out for
@@ -123,17 +124,15 @@ impl<'a> Extractor<'a> {
         let clients = self.followed.into_iter().map(|followed| {
             let mut client = followed.client;
             client.label = followed.signs.label();
+            client.origin = client.label.map(|_| Origin::Declared);
             client.renders = followed.signs.renders();
             client.stopped_at = followed.rules.stopped_at();
-            if client
-                .rows
-                .last()
-                .is_none_or(|row| row.requests != client.requests)
-            {
-                let features = followed.record.features();
+            let at_last = client.rows.last().map(|row| row.requests) == Some(client.requests);
+            if matches!(self.when, When::At(_)) && !at_last {
                 client.rows.push(Row {
                     requests: client.requests,
-                    features,
+                    at: client.last,
+                    features: followed.record.features(),
                 });
             }
             client
@@ -153,12 +152,8 @@ impl<'a> Extractor<'a> {
         let name = String::from_utf8_lossy(entry.client);
         let record = Record::fresh(key_hash(Seed::FIXED, client_key(&name).as_bytes()), entry.at);
         let client = Client {
-            name: name.into(),
-            label: None,
-            renders: false,
-            requests: 0,
-            stopped_at: [None; 2],
-            rows: Vec::new(),
+            first: entry.at,
+            ..Client::named(&name)
         };
         self.clients.insert(entry.client.into(), index);
         self.followed.push(Followed {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::measure::{Measured, MeasuredAt};
-use super::{Evaluation, Judged};
+use super::sites::{Evaluation, Judged};
 
 pub(super) fn markdown(evaluation: &Evaluation) -> String {
     let mut text = String::new();

@@ -8,14 +8,17 @@ use crate::dataset::{Client, Label, Row, Site};
 
 /// Request counts at which a client's features are learnt, beside its last.
 pub const TRAINING_COUNTS: [u32; 6] = [4, 8, 16, 32, 64, 128];
-/// Rows with fewer requests say nothing yet; the module never scores them.
-const LEAST_REQUESTS: u32 = 4;
-
 /// One labelled row.
 #[derive(Clone, Copy, Debug)]
 pub struct Example<'a> {
     /// Features in schema order.
     pub features: &'a Features,
+    /// Whose they are.
+    pub client: &'a Client,
+    /// The client's site.
+    pub site: &'a str,
+    /// When, unix seconds.
+    pub at: u32,
     /// Whether the label says automated.
     pub automated: bool,
     /// How much it counts; positive.
@@ -29,7 +32,7 @@ pub fn training_examples<'a>(
     sites: impl IntoIterator<Item = (&'a Site, Vec<&'a Client>)>,
 ) -> Vec<Example<'a>> {
     let mut examples = Vec::new();
-    for (_, clients) in sites {
+    for (of, clients) in sites {
         let mut families: HashMap<u32, f64> = HashMap::new();
         for client in &clients {
             if let Some(Label::Crawler(family)) = client.label {
@@ -39,7 +42,7 @@ pub fn training_examples<'a>(
         let (mut site, mut sums, mut counts) = (Vec::new(), [0.0, 0.0], [0.0, 0.0]);
         for client in clients {
             let Some(label) = client.label else { continue };
-            let rows: Vec<&Row> = client.rows.iter().filter(|row| is_learnt(row, client)).collect();
+            let rows = learnt_rows(client);
             let automated = label != Label::Human;
             let family = match label {
                 Label::Crawler(family) => families[&family].sqrt(),
@@ -50,6 +53,9 @@ pub fn training_examples<'a>(
                 sums[usize::from(automated)] += weight;
                 site.push(Example {
                     features: &row.features,
+                    client,
+                    site: &of.name,
+                    at: row.at,
                     automated,
                     weight,
                 });
@@ -67,9 +73,17 @@ pub fn training_examples<'a>(
     examples
 }
 
-fn is_learnt(row: &Row, client: &Client) -> bool {
-    row.requests >= LEAST_REQUESTS
-        && (TRAINING_COUNTS.contains(&row.requests) || row.requests == client.requests)
+/// The first row at each of [`TRAINING_COUNTS`] or, where the module scored later, before the next of them; and
+/// the client's last. What has made fewer requests is not learnt.
+pub fn learnt_rows(client: &Client) -> Vec<&Row> {
+    let mut reached = 0;
+    let learnt = |row: &&Row| {
+        let passed = TRAINING_COUNTS.partition_point(|count| *count <= row.requests);
+        let first = passed > reached;
+        reached = reached.max(passed);
+        passed > 0 && (first || row.requests == client.requests)
+    };
+    client.rows.iter().filter(learnt).collect()
 }
 
 /// Column-major values for the booster. Without assets and referers, their columns are constant: no tree
@@ -93,20 +107,16 @@ mod tests {
     fn client(label: Label, rows: usize) -> Client {
         let row = |requests| Row {
             requests,
+            at: 0,
             features: [0.5; COUNT],
         };
+        let rows = TRAINING_COUNTS.into_iter().take(rows);
+        let rows = rows.flat_map(|requests| [row(requests), row(requests + 1)]);
         Client {
-            name: "192.0.2.1".into(),
             label: Some(label),
-            renders: false,
             requests: 200,
-            stopped_at: [None; 2],
-            rows: TRAINING_COUNTS
-                .into_iter()
-                .take(rows)
-                .map(row)
-                .chain([row(5)])
-                .collect(),
+            rows: [row(3)].into_iter().chain(rows).collect(),
+            ..Client::named("192.0.2.1")
         }
     }
 
@@ -126,7 +136,7 @@ mod tests {
             unparsable: 0,
         };
         let examples = training_examples([(&site, site.clients.iter().collect())]);
-        assert_eq!(examples.len(), 16, "rows at 5 requests are not learnt");
+        assert_eq!(examples.len(), 16, "rows at 3 and 5 requests are not learnt");
         let weight = |automated| -> f64 {
             examples
                 .iter()

@@ -16,4 +16,4 @@ mod truth;
 mod words;
 
 pub use args::Args;
-pub use run::{DEFAULT_MODEL, load_model, run};
+pub use run::{DEFAULT_MODEL, ScanError, load_model, run};

@@ -3,11 +3,10 @@
 use std::ops::Range;
 
 use sekisho_core::feature::{COUNT, Features, schema_hash};
-use sekisho_core::key::{Seed, key_hash};
 
-use super::labels::{Class, word};
+use super::labels::{Class, Origin, word};
 use super::{Store, StoreError};
-use crate::dataset::{Client, Label, Row, Site};
+use crate::dataset::{self, Client, Label, Row, Site};
 
 /// Rows of one client: more would teach nothing new, and one client must not fill the memory.
 const MAX_ROWS: usize = 256;
@@ -19,7 +18,10 @@ impl Store {
     /// left out.
     pub fn site(&self, range: Range<u32>, zone: &str) -> Result<Site, StoreError> {
         let mut clients = self.connection.prepare_cached(
-            "SELECT id, name, network, class FROM client WHERE zone = ? AND samples > 0 ORDER BY id",
+            "SELECT id, name, network, class, origin, first, last,
+                 EXISTS (SELECT 1 FROM label WHERE client = client.id AND origin = 'conversion'),
+                 NOT EXISTS (SELECT 1 FROM sample WHERE client = client.id AND kind <> 'contrast')
+             FROM client WHERE zone = ? AND samples > 0 ORDER BY id",
         )?;
         let mut site = Site {
             name: zone.to_owned(),
@@ -30,27 +32,34 @@ impl Store {
         let mut found = clients.query([zone])?;
         while let Some(row) = found.next()? {
             let name: String = row.get(1)?;
-            let network: String = row.get(2)?;
             let class = row
                 .get::<_, Option<String>>(3)?
                 .map(|_| word(row, 3, Class::from_word))
                 .transpose()?;
+            let origin = row
+                .get::<_, Option<String>>(4)?
+                .map(|_| word(row, 4, Origin::from_word))
+                .transpose()?;
             let rows = self.rows_of(row.get(0)?, &range)?;
             site.lines += rows.len() as u64;
             let Some(last) = rows.last() else { continue };
-            site.clients.push(Client {
-                label: class.map(|class| match class {
-                    Class::Human => Label::Human,
-                    Class::Crawler => {
-                        Label::Crawler(family(if network.is_empty() { &name } else { &network }))
-                    }
-                }),
+            let mut client = Client {
                 name: name.into(),
-                renders: false,
+                network: row.get::<_, String>(2)?.into(),
+                origin: origin.map(believed),
+                first: row.get(5)?,
+                last: row.get(6)?,
+                completed: row.get(7)?,
+                drawn: row.get(8)?,
                 requests: last.requests,
-                stopped_at: [None; 2],
-                rows: thinned(rows),
+                ..Client::default()
+            };
+            client.label = class.map(|class| match class {
+                Class::Human => Label::Human,
+                Class::Crawler => Label::Crawler(client.family()),
             });
+            client.rows = thinned(rows);
+            site.clients.push(client);
         }
         Ok(site)
     }
@@ -66,16 +75,17 @@ impl Store {
 
     fn rows_of(&self, client: i64, range: &Range<u32>) -> Result<Vec<Row>, StoreError> {
         let mut select = self.connection.prepare_cached(
-            "SELECT requests, features FROM sample
+            "SELECT requests, aged, features FROM sample
              WHERE client = ? AND aged >= ? AND aged < ? AND schema = ? ORDER BY aged",
         )?;
         let mut found = select.query((client, range.start, range.end, schema_hash()))?;
         let mut rows = Vec::new();
         while let Some(row) = found.next()? {
-            let bytes: Vec<u8> = row.get(1)?;
+            let bytes: Vec<u8> = row.get(2)?;
             if let Some(features) = features(&bytes) {
                 rows.push(Row {
                     requests: row.get(0)?,
+                    at: row.get(1)?,
                     features,
                 });
             }
@@ -94,8 +104,14 @@ pub(super) fn features(bytes: &[u8]) -> Option<Features> {
     <[f32; COUNT]>::try_from(values).ok()
 }
 
-fn family(text: &str) -> u32 {
-    key_hash(Seed::FIXED, text.as_bytes()) as u32
+fn believed(origin: Origin) -> dataset::Origin {
+    match origin {
+        Origin::Operator => dataset::Origin::Operator,
+        Origin::VerifiedBot => dataset::Origin::VerifiedBot,
+        Origin::Trap => dataset::Origin::Trap,
+        Origin::Conversion => dataset::Origin::Conversion,
+        Origin::Declared => dataset::Origin::Declared,
+    }
 }
 
 /// At most [`MAX_ROWS`] of them, evenly chosen, the last among them.
@@ -116,6 +132,7 @@ mod tests {
     fn many_rows_become_few_with_the_last() {
         let row = |requests| Row {
             requests,
+            at: 0,
             features: [0.0; COUNT],
         };
         assert_eq!(thinned((1..=3).map(row).collect()).len(), 3);

@@ -1,19 +1,29 @@
-//! `sekisho train`: logs in, model and card out.
+//! `sekisho train`: logs and samples in; model, card and account out.
 
+mod canaries;
 mod card;
+mod progress;
+mod recipe;
 
 use std::fs;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use sekisho_core::feature::{COUNT, FEATURES, Features, schema_hash};
-use sekisho_core::model::Card;
+use sekisho_core::model::{Card, Limits, Model, ModelError};
 use thiserror::Error;
 
-use crate::dataset::{Label, ListError, Site, SiteError, UserAgents, read_site};
-use crate::learn::{self, FitError, Fitted, SCORED_COUNTS, Settings, TRAINING_COUNTS};
+use crate::dataset::{
+    Evidence, EvidenceError, Label, ListError, Moment, Site, SiteError, UserAgents, read_site,
+};
+use crate::learn::{FitError, SCORED_COUNTS, Settings, TRAINING_COUNTS};
 use crate::onnx::{self, WriteError};
+use canaries::CanaryError;
+use progress::step;
+use recipe::Learnt;
+
+pub use card::LEARNT_UNTIL;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,17 +31,28 @@ Examples:
       a model of one site; its thresholds are then a guess
   sekisho train shop.log blog.log --automated attackers.log --out model.onnx
       several sites, and a log of attackers only
+  sekisho train --samples samples.jsonl models/data/airis.log.gz --until 7d --canary canaries.jsonl --out new.onnx
+      what the module wrote, a log beside it; the last week is left for `sekisho evaluate --since 7d`
 
-Labels are weak: declared crawlers by user agent, people by a browser that loads scripts and pictures with
-referers. Clients that are neither are not learnt from. The same logs and seed give the same file.";
+A log's labels are weak: declared crawlers by user agent, people by a browser that loads scripts and pictures with
+referers. Samples carry labels of traps, conversions and verified bots. Clients without a label are not learnt from.
+The same data and seed give the same file.
 
-/// Learn a model from access logs
+Each site's last networks are held out: some decide when to stop growing trees, the newest are measured on. Then the
+model is grown from all. No client, network or day has more than its share of the weight.
+
+Exit status: 0 done, 1 nothing was written, 2 wrong usage.";
+
+/// Learn a model from access logs and samples
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Access logs, one a site; the name up to the first dot names the site
-    #[arg(value_name = "LOG", required = true)]
+    #[arg(value_name = "LOG", required_unless_present_any = ["samples", "store"])]
     logs: Vec<PathBuf>,
+
+    #[command(flatten)]
+    evidence: Evidence,
 
     /// A log of attackers only: every client in it is automated
     #[arg(long, value_name = "LOG")]
@@ -45,7 +66,23 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     card: Option<PathBuf>,
 
-    /// Number of trees
+    /// Where to write how the model came about (JSON) [default: beside the model]
+    #[arg(long, value_name = "FILE", conflicts_with = "whole")]
+    account: Option<PathBuf>,
+
+    /// Learn only from what came before: 7d before the end of the data, or a date
+    #[arg(long, value_name = "WHEN")]
+    until: Option<Moment>,
+
+    /// Rows with a label that must not flip, one JSON object a line; nothing is written when one does
+    #[arg(long, value_name = "FILE")]
+    canary: Option<PathBuf>,
+
+    /// Learn from everything as it is, nothing held out and no caps, as the shipped model is made
+    #[arg(long)]
+    whole: bool,
+
+    /// Number of trees; at most so many, unless with --whole
     #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u16).range(1..=512))]
     trees: u16,
 
@@ -67,6 +104,15 @@ pub enum TrainError {
     /// A log is.
     #[error(transparent)]
     Site(#[from] SiteError),
+    /// The samples are.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    /// A canary flips, or is none.
+    #[error(transparent)]
+    Canary(#[from] CanaryError),
+    /// The model that was made does not load.
+    #[error("the model that was made is refused: {0}")]
+    Model(#[from] ModelError),
     /// Nothing to learn.
     #[error(transparent)]
     Fit(#[from] FitError),
@@ -91,34 +137,89 @@ pub fn run(args: &Args) -> Result<(), TrainError> {
         seed: args.seed,
         ..Settings::default()
     };
-    let counts = row_counts();
-    let sites = read_sites(&args.logs, &args.automated, &counts)?;
-    let progress = spinner("learning");
-    let everyone = sites.iter().map(|site| (site, site.clients.iter().collect()));
-    let examples = learn::training_examples(everyone);
-    let fitted = Fitted::fit(&examples, settings, true)?;
-    let thresholds = learn::choose_thresholds(&sites.iter().collect::<Vec<_>>(), settings)?;
-    let scores = fitted.score(examples.iter().map(|example| example.features));
-    let metadata = Card {
+    let canaries = args
+        .canary
+        .as_deref()
+        .map(canaries::read)
+        .transpose()?
+        .unwrap_or_default();
+    let bar = progress::bar(args.logs.len() + args.automated.len() + 1 + recipe::STEPS);
+    let mut sites = gather(args, &bar)?;
+    let mut learnt = if args.whole {
+        recipe::whole(&sites, settings, &bar)?
+    } else {
+        recipe::guarded(&mut sites, settings, &bar)?
+    };
+    let metadata = metadata(&sites, &learnt);
+    let model = onnx::write(&learnt.fitted.booster, &metadata)?;
+    canaries::check(&canaries, &Model::load(&model, &Limits::DEFAULT)?)?;
+    if let Some(account) = &mut learnt.account {
+        account.canaries = canaries.len();
+    }
+    bar.finish_and_clear();
+    write(args, &sites, &metadata, &learnt, &model)
+}
+
+/// Logs, logs of attackers only, then samples, each up to the moment asked for.
+fn gather(args: &Args, bar: &ProgressBar) -> Result<Vec<Site>, TrainError> {
+    let mut sites = read(&args.logs, &args.automated, &row_counts(), bar)?;
+    step(bar, "reading samples".to_owned());
+    let (sampled, rest) = args.evidence.sites()?;
+    if let Some(first) = &rest.first_foreign {
+        bar.suspend(|| eprintln!("sekisho: {} samples were left out: {first}", rest.foreign));
+    }
+    sites.extend(sampled);
+    if let Some(until) = args.until {
+        for site in &mut sites {
+            *site = site.until(until.of(site));
+        }
+    }
+    Ok(sites)
+}
+
+fn metadata(sites: &[Site], learnt: &Learnt) -> Card {
+    let until = learnt.account.as_ref().map(|account| account.learnt_until);
+    Card {
         schema: schema_hash().to_owned(),
         features: FEATURES.iter().map(|feature| feature.name.to_owned()).collect(),
-        thresholds,
-        baseline: typical_human(&sites).to_vec(),
-        data: card::data_line(&sites),
-        score_stats: card::score_stats(&scores),
-    };
-    let model = onnx::write(&fitted.booster, &metadata)?;
-    progress.finish_and_clear();
-    let text = card::markdown(&sites, &metadata, settings, &model);
-    save(&args.out, &model)?;
+        thresholds: learnt.thresholds,
+        baseline: typical_human(sites).to_vec(),
+        data: card::data_line(sites, until),
+        score_stats: card::score_stats(&learnt.scores),
+    }
+}
+
+fn write(
+    args: &Args,
+    sites: &[Site],
+    metadata: &Card,
+    learnt: &Learnt,
+    model: &[u8],
+) -> Result<(), TrainError> {
+    let text = card::markdown(sites, metadata, learnt, model);
+    save(&args.out, model)?;
     let card_path = args.card.clone().unwrap_or_else(|| args.out.with_extension("md"));
     save(&card_path, text.as_bytes())?;
-    for site in &sites {
+    if let Some(account) = &learnt.account {
+        let path = args
+            .account
+            .clone()
+            .unwrap_or_else(|| args.out.with_extension("json"));
+        let document = serde_json::to_string_pretty(account).map_err(|error| TrainError::Save {
+            path: path.clone(),
+            source: error.into(),
+        })?;
+        save(&path, format!("{document}\n").as_bytes())?;
+    }
+    for site in sites {
         let (crawlers, humans) = site.labelled();
         eprintln!(
             "{}: {} lines, {crawlers} crawlers, {humans} likely humans",
             site.name, site.lines
         );
+    }
+    if recipe::is_guess(learnt.thresholds) {
+        eprintln!("its thresholds are a guess, as too little is labelled: set them with sekisho calibrate");
     }
     eprintln!(
         "wrote {} ({} bytes) and {}",
@@ -131,18 +232,28 @@ pub fn run(args: &Args) -> Result<(), TrainError> {
 
 /// Reads sites, then logs of attackers only.
 pub fn read_sites(logs: &[PathBuf], automated: &[PathBuf], counts: &[u32]) -> Result<Vec<Site>, TrainError> {
+    let bar = progress::bar(logs.len() + automated.len());
+    let sites = read(logs, automated, counts, &bar)?;
+    bar.finish_and_clear();
+    Ok(sites)
+}
+
+fn read(
+    logs: &[PathBuf],
+    automated: &[PathBuf],
+    counts: &[u32],
+    bar: &ProgressBar,
+) -> Result<Vec<Site>, TrainError> {
     let mut agents = UserAgents::bundled()?;
     let mut sites = Vec::new();
-    let progress = spinner("reading");
     for path in logs {
-        progress.set_message(format!("reading {}", path.display()));
+        step(bar, format!("reading {}", path.display()));
         sites.push(read_site(path, &mut agents, counts)?);
     }
     for (index, path) in automated.iter().enumerate() {
-        progress.set_message(format!("reading {}", path.display()));
+        step(bar, format!("reading {}", path.display()));
         sites.push(read_site(path, &mut agents, counts)?.all_automated(u32::MAX - index as u32));
     }
-    progress.finish_and_clear();
     Ok(sites)
 }
 
@@ -181,14 +292,4 @@ fn save(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     };
     fs::write(&beside, bytes).map_err(failed)?;
     fs::rename(&beside, path).map_err(failed)
-}
-
-fn spinner(what: &'static str) -> ProgressBar {
-    let bar = ProgressBar::new_spinner().with_message(what);
-    if !io::stderr().is_terminal() {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-    }
-    bar.set_style(ProgressStyle::default_spinner());
-    bar.enable_steady_tick(std::time::Duration::from_millis(100));
-    bar
 }

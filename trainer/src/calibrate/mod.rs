@@ -1,0 +1,228 @@
+//! `sekisho calibrate`: thresholds for a budget of false positives, from the site's own people.
+//!
+//! The budget is a share of the people that can be judged: those who make at least `min_requests` requests.
+//! Thresholds come from the earlier half of the data; the later half, in which no network of the earlier one is,
+//! shows whether they hold.
+
+mod choose;
+mod halves;
+mod people;
+mod report;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+
+use sekisho_core::checkpoint::{DEFAULT_MIN_REQUESTS, MAX_MIN_REQUESTS};
+use sekisho_core::logline::{Format, FormatError};
+use sekisho_core::model::Model;
+use thiserror::Error;
+
+use crate::dataset::{Evidence, EvidenceError, ListError, Log, Moment, Site, SiteError, UserAgents, When};
+use crate::learn::judge;
+use crate::scan::{ScanError, load_model};
+use choose::{Budgets, Chosen, Refusal};
+use people::People;
+use report::{Report, Share};
+
+const EXAMPLES: &str = "\
+Examples:
+  sekisho calibrate /var/log/nginx/access.log* --budget 0.01
+      at most one person in a hundred that can be judged is ever rejected
+  sekisho calibrate --samples /var/log/nginx/samples.jsonl --contrast 1% --zone clients
+      from what the module wrote; contrast= as in sekisho_samples
+  sekisho calibrate access.log --people signs --format json
+      without any label: whoever loads pages whole and walks from page to page is taken for a person
+
+Exit status: 0 done, 1 too little evidence or no threshold keeps to the budget, 2 wrong usage.";
+
+/// A first ban costs a person ten minutes, a suspicion a delay at most: that many times the budget may be suspect.
+const SUSPECT_TIMES: f64 = 5.0;
+/// Greatest budget: beyond it thresholds say nothing.
+const MAX_BUDGET: f64 = 0.5;
+
+/// Set suspect and reject thresholds to a budget of false positives, from the site's own clients
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Access logs of one site, plain or gzip, in any order; - is standard input
+    #[arg(value_name = "LOG", required_unless_present_any = ["samples", "store"], conflicts_with_all = ["samples", "store"])]
+    logs: Vec<PathBuf>,
+
+    #[command(flatten)]
+    evidence: Evidence,
+
+    /// Use only what happened from then on: the last 30d, or a date
+    #[arg(long, value_name = "WHEN")]
+    since: Option<Moment>,
+
+    /// Share of people that may ever be rejected, 0.001 is one in a thousand
+    #[arg(long, value_name = "SHARE", default_value_t = 0.001, value_parser = budget)]
+    budget: f64,
+
+    /// Share of people that may ever be suspect [default: five times the budget]
+    #[arg(long, value_name = "SHARE", value_parser = budget)]
+    suspect_budget: Option<f64>,
+
+    /// Who is taken for a person
+    #[arg(long, value_enum, default_value_t = People::Auto)]
+    people: People,
+
+    /// The model [default: the one built in]
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+
+    /// min_requests= of the location
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_MIN_REQUESTS, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_MIN_REQUESTS)))]
+    min_requests: u32,
+
+    /// How the log is written: auto, combined, json, or an nginx log_format string
+    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = log_format)]
+    log_format: Format,
+
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
+    format: OutputFormat,
+}
+
+/// Shapes of the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum OutputFormat {
+    /// For people
+    Table,
+    /// One document
+    Json,
+}
+
+/// Why there are no thresholds.
+#[derive(Debug, Error)]
+pub enum CalibrateError {
+    /// The lists are broken.
+    #[error(transparent)]
+    Lists(#[from] ListError),
+    /// A log is.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// The samples are.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    /// The model is.
+    #[error(transparent)]
+    Model(#[from] ScanError),
+    /// Several zones, and none was chosen.
+    #[error("the samples are of the zones {}: choose one with --zone", zones.join(", "))]
+    Zones {
+        /// Their names.
+        zones: Vec<String>,
+    },
+    /// Too little evidence, or none that allows it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The result cannot be written.
+    #[error("cannot write the result")]
+    Output(#[from] io::Error),
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<(), CalibrateError> {
+    let model = load_model(args.model.as_deref())?;
+    let mut site = read(args)?;
+    if let Some(since) = args.since {
+        site = site.since(since.of(&site));
+    }
+    let budgets = Budgets {
+        reject: args.budget,
+        suspect: args
+            .suspect_budget
+            .unwrap_or(args.budget * SUSPECT_TIMES)
+            .clamp(args.budget, MAX_BUDGET),
+    };
+    let report = calibrate(&site, &model, budgets, args.people, args.min_requests)?;
+    let mut out = io::stdout().lock();
+    match args.format {
+        OutputFormat::Table => out.write_all(report.text().as_bytes())?,
+        OutputFormat::Json => {
+            serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
+            out.write_all(b"\n")?;
+        }
+    }
+    Ok(())
+}
+
+fn read(args: &Args) -> Result<Site, CalibrateError> {
+    if args.evidence.is_given() {
+        let (mut sites, rest) = args.evidence.sites()?;
+        if sites.len() > 1 {
+            let zones = sites.into_iter().map(|site| site.name).collect();
+            return Err(CalibrateError::Zones { zones });
+        }
+        if let Some(first) = &rest.first_foreign {
+            eprintln!("sekisho: {} samples were left out: {first}", rest.foreign);
+        }
+        return sites
+            .pop()
+            .ok_or(CalibrateError::Evidence(EvidenceError::Empty { rest }));
+    }
+    let log = Log {
+        paths: &args.logs,
+        format: &args.log_format,
+    };
+    let mut agents = UserAgents::bundled()?;
+    let mut site = log.read(&mut agents, When::Scored(args.min_requests), &AtomicU64::new(0))?;
+    site.name = args
+        .evidence
+        .zone
+        .clone()
+        .unwrap_or_else(|| DEFAULT_ZONE.to_owned());
+    Ok(site)
+}
+
+/// How the documentation names a zone.
+const DEFAULT_ZONE: &str = "clients";
+
+fn calibrate(
+    site: &Site,
+    model: &Model,
+    budgets: Budgets,
+    people: People,
+    min_requests: u32,
+) -> Result<Report, Refusal> {
+    let all = judge(model, site, min_requests);
+    let firsts = all
+        .iter()
+        .filter(|judged| judged.worst().is_some() && People::Both.includes(judged));
+    let (earlier, later) = halves::split(site, firsts.map(|judged| judged.client.first).collect());
+    let (before, after) = (
+        judge(model, &earlier, min_requests),
+        judge(model, &later, min_requests),
+    );
+    let basis = people::basis(people, &before, budgets.reject);
+    let chosen = Chosen::of(&basis.of(&before), budgets, halves::days(&earlier))?;
+    let held = chosen.check(&basis.of(&after), budgets)?;
+    Ok(Report {
+        zone: site.name.clone(),
+        model: model.digest().to_owned(),
+        min_requests,
+        budgets,
+        people: basis,
+        reject: chosen.reject,
+        suspect: chosen.suspect,
+        later: held,
+        would_reject: Share::from(&all, chosen.reject.threshold),
+        would_suspect: Share::from(&all, chosen.suspect.threshold),
+        at_worst: people::at_worst(&all, chosen.reject.threshold),
+    })
+}
+
+fn budget(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.parse().ok();
+    number
+        .filter(|share| *share > 0.0 && *share <= MAX_BUDGET)
+        .ok_or_else(|| {
+            format!("a budget is a share of people, more than 0 and at most {MAX_BUDGET}, such as 0.001")
+        })
+}
+
+fn log_format(text: &str) -> Result<Format, FormatError> {
+    Format::parse(text)
+}

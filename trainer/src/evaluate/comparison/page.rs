@@ -1,0 +1,167 @@
+//! The comparison as one page: no scripts, nothing from elsewhere, dark and light.
+
+use askama::Template;
+
+use super::super::EvaluateError;
+use super::figures::{Estimate, Figures, Rejected, Segment};
+use super::{Comparison, plots};
+use crate::figures::grouped;
+
+#[derive(Template)]
+#[template(path = "evaluation.html")]
+struct Page<'a> {
+    comparison: &'a Comparison,
+    span: [String; 2],
+    clients: String,
+    requests: String,
+    budget: String,
+    figures: Vec<[String; 4]>,
+    segments: Vec<Row>,
+    plots: Vec<Plot>,
+}
+
+/// A segment under both.
+struct Row {
+    name: String,
+    cells: [String; 4],
+}
+
+struct Plot {
+    title: &'static str,
+    says: &'static str,
+    svg: String,
+}
+
+/// The page.
+///
+/// # Errors
+/// [`EvaluateError::Page`] when a plot or the template cannot be drawn.
+pub fn html(comparison: &Comparison) -> Result<String, EvaluateError> {
+    let (old, new) = (&comparison.champion, &comparison.challenger);
+    let time =
+        |at: u32| jiff::Timestamp::from_second(i64::from(at)).map_or(String::new(), |time| time.to_string());
+    let page = Page {
+        comparison,
+        span: [time(comparison.span.0), time(comparison.span.1)],
+        clients: grouped(comparison.clients.round() as u64),
+        requests: grouped(comparison.requests.round() as u64),
+        budget: percent(comparison.budget),
+        figures: figures(comparison),
+        segments: rows(old, new),
+        plots: draw(old, new)?,
+    };
+    page.render()
+        .map_err(|error| EvaluateError::Page(error.to_string()))
+}
+
+fn draw(old: &Figures, new: &Figures) -> Result<Vec<Plot>, EvaluateError> {
+    let plot = |title, says, svg| Plot { title, says, svg };
+    Ok(vec![
+        plot(
+            "Crawlers found",
+            "Each point is a threshold: what share of the people, and of the crawlers, would be above.",
+            plots::found(old, new)?,
+        ),
+        plot(
+            "Requests until rejected",
+            "How many requests crawlers make before the model's own threshold rejects them.",
+            plots::until_rejected(old, new)?,
+        ),
+        plot(
+            "Calibration",
+            "Of labelled clients with such a score, the share that is automated. On the diagonal, scores are probabilities.",
+            plots::calibration(old, new)?,
+        ),
+        plot(
+            "Scores of people",
+            "Each person at the last score.",
+            plots::spread(old, new, true)?,
+        ),
+        plot(
+            "Scores of crawlers",
+            "Each crawler at the last score.",
+            plots::spread(old, new, false)?,
+        ),
+    ])
+}
+
+fn figures(comparison: &Comparison) -> Vec<[String; 4]> {
+    let (old, new, less) = (
+        &comparison.champion,
+        &comparison.challenger,
+        &comparison.differences,
+    );
+    let row = |name: &str, of: &dyn Fn(&Figures) -> String, difference: Option<(f64, f64)>| {
+        [name.to_owned(), of(old), of(new), range(difference)]
+    };
+    vec![
+        row("suspect from", &|figures| format!("{:.4}", figures.suspect), None),
+        row("reject from", &|figures| format!("{:.4}", figures.reject), None),
+        row("AUC", &|figures| estimate(&figures.auc), less.auc),
+        row(
+            "recall at the budget",
+            &|figures| estimate(&figures.recall_at_budget),
+            less.recall_at_budget,
+        ),
+        row("people rejected", &|figures| share(&figures.all.humans), None),
+        row("crawlers rejected", &|figures| share(&figures.all.crawlers), None),
+        row(
+            "requests until half of the crawlers are",
+            &|figures| count(figures.until_rejected.half),
+            None,
+        ),
+        row(
+            "until nine of ten are",
+            &|figures| count(figures.until_rejected.nine_of_ten),
+            None,
+        ),
+    ]
+}
+
+fn rows(old: &Figures, new: &Figures) -> Vec<Row> {
+    let row = |kind: &str, now: &Segment, then: &Segment| Row {
+        name: format!("{kind}{}", now.name),
+        cells: [now.humans, then.humans, now.crawlers, then.crawlers].map(|class| share(&class)),
+    };
+    let sites = old
+        .sites
+        .iter()
+        .zip(&new.sites)
+        .map(|(now, then)| row("site: ", now, then));
+    let segments = old.segments.iter().zip(&new.segments);
+    sites
+        .chain(segments.map(|(now, then)| row("", now, then)))
+        .collect()
+}
+
+fn estimate(estimate: &Estimate) -> String {
+    let value = estimate
+        .value
+        .map_or("unknown".to_owned(), |value| format!("{value:.4}"));
+    match estimate.interval {
+        Some(_) => format!("{value} ({})", range(estimate.interval)),
+        None => value,
+    }
+}
+
+fn range(interval: Option<(f64, f64)>) -> String {
+    interval.map_or(String::new(), |(low, high)| format!("{low:.4} to {high:.4}"))
+}
+
+fn share(class: &Rejected) -> String {
+    format!(
+        "{} of {} ({} to {})",
+        class.rejected,
+        class.clients,
+        percent(class.interval.0),
+        percent(class.interval.1)
+    )
+}
+
+fn count(requests: Option<u32>) -> String {
+    requests.map_or("never".to_owned(), |requests| requests.to_string())
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}
