@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sekisho_tests::source::root;
 
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 15] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -19,6 +19,8 @@ const PAGES: [&str; 12] = [
     "models/README.md",
     "fuzz/README.md",
     "contrib/deb/README.md",
+    "docs/learning.md",
+    "docs/simulate.md",
 ];
 
 /// Links of a page to files that are not there, and places that were never filled in.
