@@ -29,28 +29,23 @@ fn each_flagged_score_is_one_line_with_the_id_of_the_access_log() {
     browse(&nginx, "192.0.2.2", 0, 20);
     crawl(&nginx, "192.0.2.1", 0, 17);
     crawl(&nginx, "2001:db8::7", 0, 10);
-    let mut samples = parse(&nginx.lines("samples.jsonl", 4));
+    let mut samples = parse(&nginx.lines("samples.jsonl", 3));
     // Each worker writes its own when it gets to it.
     samples.sort_by_key(|sample| (sample.client.clone(), sample.requests));
     let facts: Vec<_> = samples
         .iter()
         .map(|sample| (sample.client.as_str(), sample.requests))
         .collect();
-    let expected = [
-        ("192.0.2.1", 10),
-        ("192.0.2.1", 12),
-        ("192.0.2.1", 16),
-        ("2001:db8::/64", 10),
-    ];
+    let expected = [("192.0.2.1", 10), ("192.0.2.1", 16), ("2001:db8::/64", 10)];
     assert_eq!(facts, expected, "one line a flagged score, none for a person");
     let sample = &samples[1];
     assert_eq!(
         (sample.verdict.as_str(), sample.zone.as_str(), sample.at),
-        ("REJECTED_DRY_RUN", "clients", START + 11)
+        ("REJECTED_DRY_RUN", "clients", START + 15)
     );
     assert_eq!(
         (sample.method.as_str(), sample.target.as_str()),
-        ("GET", "/page.html?item=11")
+        ("GET", "/page.html?item=15")
     );
     assert_eq!((sample.score, sample.features.len()), (Some(0.952_574_13), COUNT));
     assert_eq!(
@@ -80,9 +75,9 @@ fn each_flagged_score_is_one_line_with_the_id_of_the_access_log() {
             .map(|sample| &sample.id)
             .collect::<BTreeSet<_>>()
             .len(),
-        4
+        3
     );
-    wait_for_written(&nginx, 4);
+    wait_for_written(&nginx, 3);
 }
 
 #[test]
@@ -99,7 +94,7 @@ fn hostile_targets_make_bounded_lines() {
         };
         visit(&nginx, "192.0.2.1", number, &target, &[]);
     }
-    let text = wait_for(|| Some(nginx.read("samples.jsonl")).filter(|text| text.lines().count() >= 3))
+    let text = wait_for(|| Some(nginx.read("samples.jsonl")).filter(|text| text.lines().count() >= 2))
         .expect("samples");
     assert!(text.bytes().all(|byte| byte == b'\n' || !byte.is_ascii_control()));
     for sample in parse(&text.lines().map(str::to_owned).collect::<Vec<_>>()) {

@@ -161,7 +161,7 @@ fn a_host_name_that_leads_back_proves_a_bot() {
     let nginx = site(Module::TestClock).workers(1).start(&checked(&more, ""));
     for client in [genuine, forged, stranger, Ipv4Addr::new(192, 0, 2, 4)] {
         let before = server.questions();
-        for second in 0..4 {
+        for second in 0..10 {
             visit(
                 &nginx,
                 &client.to_string(),
@@ -181,7 +181,7 @@ fn a_host_name_that_leads_back_proves_a_bot() {
                 "/page.html",
                 &[("User-Agent", GOOGLE)],
             );
-            let lines = nginx.lines("access.log", 16);
+            let lines = nginx.lines("access.log", 40);
             let line = lines
                 .iter()
                 .rfind(|line| line.starts_with(&format!("{client} ")))
@@ -303,7 +303,7 @@ fn traps_completions_and_proofs_are_labels_for_training() {
     let expected = [
         ("192.0.2.1", 1, (Class::Crawler, Origin::Trap)),
         ("192.0.2.2", 2, (Class::Human, Origin::Conversion)),
-        ("66.249.66.1", 4, (Class::Crawler, Origin::VerifiedBot)),
+        ("66.249.66.1", 10, (Class::Crawler, Origin::VerifiedBot)),
     ];
     for (client, requests, label) in expected {
         assert!(

@@ -209,6 +209,7 @@ fn a_model_that_was_told_of_the_walker_finds_it() {
     sekisho(&here)
         .args([
             "train",
+            "--whole",
             "people.log",
             "--automated",
             "walkers.log",

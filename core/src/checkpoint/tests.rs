@@ -35,7 +35,7 @@ pub(super) fn drive(record: &mut Record, from: u32, requests: u32, score: f32) -
 fn scores_are_due_when_the_evidence_changed() {
     let mut record = Record::fresh(1, 100);
     let (scored, _) = drive(&mut record, 100, 120, 0.1);
-    assert_eq!(scored, [10, 16, 24, 32, 62, 92]);
+    assert_eq!(scored, [10, 16, 24, 32, 64, 96]);
 }
 
 #[test]
@@ -52,22 +52,22 @@ fn a_group_is_scored_from_where_it_can_be_judged() {
             settle(&mut record, 100 + number, 0.1, &patient);
         }
     }
-    assert_eq!(scored, [100, 130]);
+    assert_eq!(scored, [100, 132]);
 }
 
 #[test]
-fn a_slow_client_is_scored_by_time() {
+fn time_alone_brings_no_score() {
     let mut record = Record::fresh(1, 100);
     let mut scored = Vec::new();
     for number in 1..=50 {
         let visit = Visit::new(Seed::FIXED, Method::Get, b"/", None);
-        let at = 100 + number * 60;
+        let at = 100 + number * 3600;
         if let Arrival::Score = arrive(&mut record, at, &visit, Rating::Unrated, &POLICY) {
             scored.push(number);
             settle(&mut record, at, 0.1, &POLICY);
         }
     }
-    assert_eq!(scored, [10, 16, 24, 32, 48]);
+    assert_eq!(scored, [10, 16, 24, 32]);
 }
 
 #[test]

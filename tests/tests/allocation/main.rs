@@ -103,7 +103,7 @@ fn the_hot_path_allocates_nothing() {
 
     assert!(plain.len() > REQUESTS / 2, "{} lines", plain.len());
     assert!(
-        seen.scores > 1000 && seen.flagged > 10 && seen.evictions > 10,
+        seen.scores > 200 && seen.flagged > 10 && seen.evictions > 10,
         "not the whole path was taken: {seen:?}"
     );
     assert_eq!(

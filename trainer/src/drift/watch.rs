@@ -123,20 +123,7 @@ impl Drift {
             .collect();
         features.sort_by(|left, right| right.index.total_cmp(&left.index));
         let worst = |judged: &Judged<'_>| f64::from(judged.worst().unwrap_or_default());
-        let unsure = |judged: &Judged<'_>| {
-            judged
-                .worst()
-                .is_some_and(|score| score >= UNSURE.0 && score < UNSURE.1)
-        };
-        let shares = vec![
-            moved("without a label", &before, &since, &|judged| {
-                judged.client.label.is_none()
-            }),
-            moved("that the model cannot tell", &before, &since, &unsure),
-            moved("that would be rejected", &before, &since, &|judged| {
-                judged.reached(model.thresholds().reject).is_some()
-            }),
-        ];
+        let shares = shares(&before, &since, model);
         let score = drifted("score", &worst);
         let states: Vec<State> = features.iter().map(|feature| feature.state).collect();
         let states = states
@@ -163,6 +150,24 @@ impl Drift {
             features,
         })
     }
+}
+
+fn shares(before: &[Judged<'_>], since: &[Judged<'_>], model: &Model) -> Vec<Moved> {
+    let unsure = |judged: &Judged<'_>| {
+        judged
+            .worst()
+            .is_some_and(|score| score >= UNSURE.0 && score < UNSURE.1)
+    };
+    let reject = model.thresholds().reject;
+    vec![
+        moved("without a label", before, since, &|judged| {
+            judged.client.label.is_none()
+        }),
+        moved("that the model cannot tell", before, since, &unsure),
+        moved("that would be rejected", before, since, &|judged| {
+            judged.reached(reject).is_some()
+        }),
+    ]
 }
 
 fn values(judged: &[Judged<'_>], value: &dyn Fn(&Judged<'_>) -> f64) -> Values {

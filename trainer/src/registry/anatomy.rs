@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn the_default_model_is_what_its_card_says() {
         let anatomy = dissect(include_bytes!("../../../models/default.onnx"), "default").expect("ours");
-        assert_eq!((anatomy.kind, anatomy.trees, anatomy.depth), ("trees", 64, 5));
+        assert_eq!((anatomy.kind, anatomy.trees, anatomy.depth), ("trees", 48, 5));
         let whole: f64 = anatomy
             .importances
             .iter()

@@ -272,22 +272,7 @@ fn inspection_text(inspection: &Inspection) -> String {
         };
         rows.push(("signed by", format!("{} ({state})", signed.key)));
     }
-    for change in &inspection.changes {
-        let what = format!(
-            "{} {} by {}",
-            when(change.at),
-            change.action.as_str(),
-            quoted(&change.actor)
-        );
-        rows.push((
-            "history",
-            format!(
-                "{what}: {} after {}",
-                short(&change.digest),
-                change.previous.as_deref().map_or("none", short)
-            ),
-        ));
-    }
+    rows.extend(inspection.changes.iter().map(history_row));
     rows.extend(evaluation_rows(entry));
     let mut text: String = rows
         .iter()
@@ -302,6 +287,20 @@ fn inspection_text(inspection: &Inspection) -> String {
         ));
     }
     text
+}
+
+fn history_row(change: &Change) -> (&'static str, String) {
+    let what = format!(
+        "{} {} by {}",
+        when(change.at),
+        change.action.as_str(),
+        quoted(&change.actor)
+    );
+    let before = change.previous.as_deref().map_or("none", short);
+    (
+        "history",
+        format!("{what}: {} after {before}", short(&change.digest)),
+    )
 }
 
 fn evaluation_rows(entry: &Entry) -> Vec<(&'static str, String)> {
