@@ -4,7 +4,7 @@ use sekisho_core::checkpoint::{Trust, Verdict};
 use sekisho_core::feature::Features;
 use sekisho_core::key::{Prefixes, Seed, key_hash};
 use sekisho_core::sample::{Class, Label, Origin};
-use sekisho_core::url::{Method, Visit};
+use sekisho_core::url::Visit;
 
 use crate::bots::{Claim, octets};
 use crate::case::{Asked, Case, Outcome};
@@ -250,8 +250,7 @@ impl<'a> Judgement<'a> {
             .request
             .referer()
             .filter(|text| !text.is_empty() && *text != b"-");
-        let method = Method::parse(self.request.method());
-        Visit::new(seed, method, self.request.target(), referer)
+        Visit::new(seed, self.request.kind(), self.request.target(), referer)
     }
 
     /// What is known of the client's claim to be somebody's bot. A key that several clients share says nothing.

@@ -37,9 +37,10 @@ impl Display for Turn<'_> {
         } else {
             let score = standing.score.unwrap_or_default();
             let threshold = self.case.policy.reject;
+            let (score, threshold) = (Places(score), Places(threshold));
             write!(
                 f,
-                "sekisho: rejecting client, score {score:.4}, threshold {threshold:.4},"
+                "sekisho: rejecting client, score {score}, threshold {threshold},"
             )?;
         }
         write!(f, " at request {}, reasons \"", standing.requests)?;
@@ -55,5 +56,18 @@ impl Display for Turn<'_> {
         } else {
             Ok(())
         }
+    }
+}
+
+/// A score to four places. As a whole number: to round a float exactly costs more than finding the reasons.
+struct Places(f32);
+
+impl Display for Places {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !(0.0..=1.0).contains(&self.0) {
+            return write!(f, "{}", self.0);
+        }
+        let places = (f64::from(self.0) * 10_000.0).round_ties_even() as u32;
+        write!(f, "{}.{:04}", places / 10_000, places % 10_000)
     }
 }

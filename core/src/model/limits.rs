@@ -2,7 +2,7 @@
 //!
 //! A model is loaded while nginx tests or reloads its configuration, and its evaluator then runs in every
 //! worker, so the size of a model is the size of a promise about time. Each default leaves room for models
-//! about ten times the bundled one (64 trees of depth 5) and refuses what can only be a mistake.
+//! about ten times the bundled one (48 trees of depth 5) and refuses what can only be a mistake.
 
 /// The longest row of features an evaluator reads. Rows live in a stack buffer of this length, and a power
 /// of two lets the tree walk mask an index instead of checking it.

@@ -6,11 +6,13 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use nginx_sys::{
-    NGX_DECLINED, NGX_ERROR, NGX_OK, ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_request_t,
-    ngx_http_variable_value_t, ngx_int_t, ngx_table_elt_t, ngx_time, ngx_variable_value_t,
+    NGX_DECLINED, NGX_ERROR, NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_HTTP_POST, NGX_OK, ngx_http_core_loc_conf_t,
+    ngx_http_core_module, ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t, ngx_table_elt_t,
+    ngx_time, ngx_variable_value_t,
 };
 
 use sekisho_core::bots::BotId;
+use sekisho_core::url::Method;
 
 use super::config::{LocationConf, MainConf};
 use super::guard::guard;
@@ -68,6 +70,17 @@ impl<'a> Request<'a> {
     /// The target as the client wrote it.
     pub fn target(&self) -> &'a [u8] {
         self.get().unparsed_uri.as_bytes()
+    }
+
+    /// The method, as far as it says something about a client. nginx has told the usual names apart already.
+    #[inline(always)]
+    pub fn kind(&self) -> Method {
+        match self.get().method as u32 {
+            NGX_HTTP_GET => Method::Get,
+            NGX_HTTP_HEAD => Method::Head,
+            NGX_HTTP_POST => Method::Post,
+            _ => Method::Other,
+        }
     }
 
     /// The method's name.
@@ -187,6 +200,7 @@ impl<'a> Request<'a> {
     }
 
     /// The client's key. `None` when nginx has no memory for it.
+    #[inline(always)]
     pub fn key(&self, zone: &ZoneData) -> Option<&'a [u8]> {
         // SAFETY: the request is alive, and so is what it holds for as long as 'a.
         unsafe { zone.key.value(self.raw.as_ptr()) }
