@@ -172,6 +172,11 @@ impl Record {
         self.requests
     }
 
+    /// Whether the present behaviour was scored.
+    pub fn is_scored(&self) -> bool {
+        self.scored_at != 0
+    }
+
     /// Times of the first and the last request, unix seconds.
     pub fn seen(&self) -> (u32, u32) {
         (self.first, self.last)
@@ -255,8 +260,9 @@ impl Record {
     #[inline]
     pub(crate) fn due(&self, min_requests: u32) -> bool {
         let evidence = self.evidence();
-        if evidence <= min_requests {
-            return evidence == min_requests;
+        // A first score that was put off, or could not be kept, stays due.
+        if evidence <= min_requests || self.scored_at == 0 {
+            return evidence >= min_requests;
         }
         if evidence <= u32::from(SCORE_GAP) {
             // Not two scores on nearly the same evidence.
@@ -423,8 +429,8 @@ const fn fraction(number: u64) -> u16 {
     ((bits + (1 << 12)) >> 13) as u16
 }
 
-/// The binary logarithm of a number of at least 1, scaled; the largest is that of 2^32. Numbers of more than nine bits
-/// are cut to them first, which is off by 0.006 at most.
+/// The binary logarithm of a number of at least 1, scaled; from 2^32 on that of the number before. Numbers of more
+/// than nine bits are cut to them first, which is off by 0.006 at most.
 #[inline]
 fn log2_scaled(number: u64) -> u16 {
     let number = number.min(u64::from(u32::MAX)) as u32;

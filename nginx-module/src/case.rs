@@ -14,8 +14,8 @@ use crate::injected::{Fault, fault};
 use crate::scorer::Scorer;
 use crate::zone::Counters;
 
-/// Requests after which a client is judged although its claim to be a bot is still open: who changes its address
-/// within its network would never be judged.
+/// Requests beyond `min_requests` after which a client is judged although its claim to be a bot is still open: who
+/// changes its address within its network would never be judged.
 const OPEN_REQUESTS: u32 = 32;
 
 /// A request before a zone.
@@ -49,6 +49,9 @@ pub struct Outcome {
     pub before: u32,
     /// Where in its set the record is.
     pub way: usize,
+    /// Where a score is due: requests that the client is judged by, and whether it was scored before.
+    evidence: u32,
+    scored: bool,
     /// Whether its claim to be somebody's bot was just proven.
     pub proven: bool,
 }
@@ -71,9 +74,9 @@ impl Asked {
 
 impl Case<'_> {
     /// Accounts the request and, when a score is due, evaluates the model outside the lock. `None` when the
-    /// record could not be had: the request then goes on as if it had not been seen. `outcome` is filled; `shown` gets the features that
-    /// the client was just scored by, or that show why its verdict turned; most requests have none, and none is
-    /// moved then.
+    /// record could not be had: the request then goes on as if it had not been seen. `outcome` is filled; `shown`
+    /// gets the features that the client was just scored by, or that show why its verdict turned; most requests have
+    /// none, and none is moved then.
     #[inline(always)]
     pub fn judge(
         &self,
@@ -99,16 +102,15 @@ impl Case<'_> {
         outcome: &mut Outcome,
         shown: &mut Option<Features>,
     ) -> Option<()> {
-        let requests = outcome.standing.requests;
         let counters = self.zone.counters();
         Counters::add(&counters.scores);
         let score = self.scorer.score(shown.as_ref()?);
         counters.score.add(score);
-        // A claim is looked at when it makes a difference: where the score speaks against the client, and once
-        // when its verdict begins to count.
-        let matters = score >= self.policy.suspect || requests == self.policy.min_requests;
+        // A claim is looked at when it makes a difference: where the score speaks against the client, and before its
+        // first verdict.
+        let matters = score >= self.policy.suspect || !outcome.scored;
         let Asked { trust, judge } = if matters { claim() } else { Asked::UNKNOWN };
-        let judge = judge || requests > OPEN_REQUESTS;
+        let judge = judge || outcome.evidence > self.policy.min_requests.saturating_add(OPEN_REQUESTS);
         let settle = |record: &mut Record| {
             outcome.proven = trust == Trust::Verified && !record.is_verified();
             checkpoint::trust(record, trust);
@@ -190,7 +192,7 @@ impl Case<'_> {
                     true
                 }
                 Arrival::Score => {
-                    outcome.standing.requests = record.requests();
+                    (outcome.evidence, outcome.scored) = (record.evidence(), record.is_scored());
                     *shown = Some(record.features());
                     false
                 }

@@ -71,7 +71,9 @@ impl Judgement<'_> {
         } else {
             return true;
         };
-        Counters::add(&case.zone.counters().restrained);
+        if !self.location.dry_run() {
+            Counters::add(&case.zone.counters().restrained);
+        }
         if let Restraint::Cdn(name) = restraint
             && turned
             && watched.zone.header().first_cdn()

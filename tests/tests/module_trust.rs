@@ -278,6 +278,34 @@ fn nobody_springs_a_trap_on_others() {
 }
 
 #[test]
+fn a_proof_that_comes_after_the_first_score_still_counts() {
+    let genuine = Ipv4Addr::new(192, 0, 2, 1);
+    let server = NameServer::start(
+        &[(genuine, "crawl-1.googlebot.com")],
+        &[("crawl-1.googlebot.com", genuine)],
+    );
+    let more = format!(
+        "{ENFORCED} resolver 127.0.0.1:{} ipv6=off; resolver_timeout 5s;",
+        server.port()
+    );
+    let nginx = site(Module::TestClock).workers(1).start(&checked(&more, ""));
+    let seen = [("Referer", "http://shop.test/index.html"), ("User-Agent", GOOGLE)];
+    let ask = |second| visit(&nginx, "192.0.2.1", second, "/page.html", &seen);
+    (0..10).for_each(|second| {
+        ask(second);
+    });
+    wait_for(|| (server.questions() >= 2).then_some(())).expect("the resolver is asked both ways");
+    let allowed = wait_for(|| {
+        ask(30);
+        let lines = nginx.read("access.log");
+        let line = lines.lines().last()?.to_owned();
+        line.contains(" ALLOWED ").then(|| lines.lines().count())
+    });
+    let requests = allowed.expect("a score that speaks for the client does not hide the proof");
+    assert!(requests < 42, "{requests}: it waited for nothing");
+}
+
+#[test]
 fn traps_completions_and_proofs_are_labels_for_training() {
     let locations = "location = /hidden.html { sekisho_trap; try_files /page.html =404; }
         location = /thanks { sekisho_human; try_files /page.html =404; }";

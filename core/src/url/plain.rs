@@ -4,13 +4,10 @@
 //! Every function here answers `None` when in doubt; [`spelled`](super::spelled) then gives the same answer
 //! slowly.
 
-use super::{MAX_DEPTH, Path, is_tracking, query_seed};
+use super::{MAX_DEPTH, MAX_HASHED, Path, is_tracking, query_seed};
 use crate::block::{BLOCK, Block};
 use crate::fold::Fold;
 use crate::key::Seed;
-
-/// Longest text that is taken for plain, in bytes.
-const MAX_PLAIN: usize = 2048;
 
 /// The next block of `rest`, the end of `text`, and how many of its bytes there are.
 #[inline(always)]
@@ -54,7 +51,7 @@ pub(super) fn path(seed: Seed, target: &[u8]) -> Option<Path<'_>> {
 }
 
 fn digest<const DEPTH: bool>(seed: Seed, target: &[u8]) -> Option<Path<'_>> {
-    if target.len() > MAX_PLAIN {
+    if target.len() > MAX_HASHED {
         return None;
     }
     let mut hash = Fold::new(seed);
@@ -112,9 +109,6 @@ fn deeper(mut depth: u8, mut slashes: u32) -> u8 {
 
 /// `Some(None)` when nothing that counts is in the query.
 fn query(seed: Seed, query: &[u8]) -> Option<Option<u64>> {
-    if query.len() > MAX_PLAIN {
-        return None;
-    }
     let (mut sum, mut any, mut rest) = (0u64, false, query);
     while !rest.is_empty() {
         let (hash, length) = parameter(seed, query, rest)?;
@@ -220,7 +214,7 @@ mod tests {
         }
 
         #[test]
-        fn a_long_target_is_left_to_the_other(length in MAX_PLAIN - 20..MAX_PLAIN + 20, byte: u8) {
+        fn a_long_target_is_left_to_the_other(length in MAX_HASHED - 20..MAX_HASHED + 20, byte: u8) {
             check(&vec![byte; length]);
         }
     }

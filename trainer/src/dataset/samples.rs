@@ -20,7 +20,7 @@ use crate::logs::Logs;
 
 /// Clients that are kept; samples of further ones are left out and counted.
 const MAX_CLIENTS: usize = 500_000;
-/// Rows kept of one client: a day of scores, one every 30 seconds, is more than tells anything new.
+/// Rows kept of one client: scores of eight thousand requests, more than tells anything new.
 const MAX_ROWS: usize = 256;
 
 /// Lines that gave no row.
