@@ -31,6 +31,8 @@ const SHORTEST: u64 = 60;
 const START: &str = "2026-01-05T06:00:00Z";
 /// Most people of a run.
 const MOST_PEOPLE: i64 = 120_000;
+/// Most addresses to pass over: beyond the largest range they come again.
+const MOST_SKIPPED: i64 = 10_000_000;
 
 /// Write the access log of a simulated shop, and who is who in it
 #[derive(clap::Args, Debug)]
@@ -61,6 +63,10 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
+    /// Pass over the first N addresses of each range: other clients than those of a run without
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=MOST_SKIPPED))]
+    pub skip: u32,
+
     /// How people behave: airis, srhegde, semicomplete, or a file that --measure printed
     #[arg(long, value_name = "NAME|FILE", default_value = profile::DEFAULT)]
     pub profile: String,
@@ -85,7 +91,7 @@ pub struct Args {
     #[arg(
         long,
         value_name = "LOG",
-        conflicts_with_all = ["preset", "people", "crawlers", "duration", "start", "seed", "profile", "format", "truth", "lines"]
+        conflicts_with_all = ["preset", "people", "crawlers", "duration", "start", "seed", "skip", "profile", "format", "truth", "lines"]
     )]
     pub measure: Option<PathBuf>,
 

@@ -67,6 +67,8 @@ pub struct Simulation {
     playing: Vec<Option<Playing>>,
     free: Vec<usize>,
     addresses: HashMap<Range, u32>,
+    /// Addresses of each range that nobody gets.
+    skip: u32,
 }
 
 impl Simulation {
@@ -96,7 +98,13 @@ impl Simulation {
             playing: Vec::new(),
             free: Vec::new(),
             addresses: HashMap::new(),
+            skip: 0,
         }
+    }
+
+    /// Passes over the first addresses of each range; past the end of a range they come again.
+    pub fn skipping(self, skip: u32) -> Simulation {
+        Simulation { skip, ..self }
     }
 
     /// Plays to the end of the run, or until the sink has enough. Then everybody leaves.
@@ -166,7 +174,7 @@ impl Simulation {
         }
         let random = stream(self.seed, source.kind.stream() + 1 + u64::from(number));
         let (kind, mut actor) = make(source.kind, at, number, source.count, &self.stage, random);
-        let taken = self.addresses.entry(kind.range()).or_default();
+        let taken = self.addresses.entry(kind.range()).or_insert(self.skip);
         let client = kind.range().address(*taken).to_string();
         *taken += 1;
         let Some(next) = actor.next(&self.stage) else {

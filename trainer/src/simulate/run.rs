@@ -137,7 +137,9 @@ fn simulate(args: &Args) -> Result<(), SimulateError> {
         written: 0,
         clients: 0,
     };
-    Simulation::new(stage, &cast, args.seed).play(&mut output)?;
+    Simulation::new(stage, &cast, args.seed)
+        .skipping(args.skip)
+        .play(&mut output)?;
     output.log.flush()?;
     if let Some(truth) = &mut output.truth {
         truth.flush()?;

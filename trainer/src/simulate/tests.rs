@@ -85,6 +85,43 @@ fn the_same_seed_gives_the_same_log_and_another_another() {
 }
 
 #[test]
+fn who_comes_later_comes_from_elsewhere() {
+    let run = |skip| {
+        let cast = Cast::new(60, 0.0, &Preset::Loop.crawlers()).unwrap();
+        let mut told = Told::new(LineFormat::Combined);
+        let simulation = Simulation::new(stage(profile(), START, 1800), &cast, 1);
+        simulation.skipping(skip).play(&mut told).unwrap();
+        let clients: Vec<(&str, String)> = told
+            .rows
+            .iter()
+            .map(|row| (row.actor.as_str(), row.client.clone()))
+            .collect();
+        let lines = told
+            .text()
+            .lines()
+            .map(|line| line.split_once(' ').unwrap().1.to_owned())
+            .collect::<Vec<_>>();
+        (
+            clients
+                .iter()
+                .map(|(actor, client)| format!("{actor} {client}"))
+                .collect::<BTreeSet<_>>(),
+            lines,
+        )
+    };
+    let (first, later) = (run(0), run(300));
+    assert_eq!(first.1, later.1, "they do the same");
+    let same: Vec<&String> = first.0.intersection(&later.0).collect();
+    assert!(
+        same.iter().all(|client| client.starts_with("googlebot")
+            || client.contains("bingbot")
+            || client.contains("uptime")),
+        "search engines have a hundred addresses, others more than three hundred, or 250: {same:?}"
+    );
+    assert_eq!(same.len(), 6);
+}
+
+#[test]
 fn more_crawlers_do_not_change_what_people_do() {
     let people = |crawlers| {
         let told = play(profile(), 60, 0.0, crawlers, 3600, 1);
