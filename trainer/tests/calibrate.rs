@@ -3,6 +3,7 @@
 mod learning_support;
 
 use learning_support::{Bench, labelled, log, sample};
+use sekisho_core::model::{Limits, Model};
 use sekisho_core::sample::Sample;
 use serde_json::Value;
 
@@ -114,6 +115,53 @@ fn samples_are_enough_with_labels_and_without() {
             "{name}: the people of the earlier half"
         );
     }
+}
+
+#[test]
+fn a_calibrated_model_brings_its_thresholds() {
+    let bench = Bench::new();
+    bench.samples("samples", &labelled(400));
+    let budgets = [
+        "calibrate",
+        "--samples",
+        "samples",
+        "--budget",
+        "0.03",
+        "--format",
+        "json",
+    ];
+    let ran = bench
+        .run(&[&budgets[..], &["--out", "calibrated.onnx"]].concat())
+        .ok();
+    assert!(ran.err.contains("wrote calibrated.onnx"), "{}", ran.err);
+    let report = ran.json();
+    let bytes = std::fs::read(bench.path("calibrated.onnx")).expect("it was written");
+    let model = Model::load(&bytes, &Limits::DEFAULT).expect("nginx takes it");
+    let thresholds = model.thresholds();
+    let found = [thresholds.reject, thresholds.suspect, thresholds.reject_fpr].map(f64::from);
+    let expected =
+        ["/reject/threshold", "/suspect/threshold", "/budgets/reject"].map(|path| number(&report, path));
+    for (found, expected) in found.into_iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-6, "{thresholds:?} of {report}");
+    }
+    assert_ne!(report["model"], model.digest(), "another file has another digest");
+
+    let again = bench.run(
+        &[
+            &budgets[..],
+            &["--model", "calibrated.onnx", "--out", "again.onnx"],
+        ]
+        .concat(),
+    );
+    again.ok();
+    assert_eq!(
+        std::fs::read(bench.path("again.onnx")).expect("it was written"),
+        bytes,
+        "the same trees, the same cut"
+    );
+    bench
+        .run(&[&budgets[..], &["--out", "missing/calibrated.onnx"]].concat())
+        .failed(1, "cannot use missing/calibrated.onnx");
 }
 
 #[test]

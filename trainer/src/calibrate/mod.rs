@@ -9,18 +9,20 @@ mod halves;
 mod people;
 mod report;
 
+use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
 use sekisho_core::checkpoint::{DEFAULT_MIN_REQUESTS, MAX_MIN_REQUESTS};
 use sekisho_core::logline::{Format, FormatError};
-use sekisho_core::model::Model;
+use sekisho_core::model::{Model, ModelError, Thresholds};
 use thiserror::Error;
 
 use crate::dataset::{Evidence, EvidenceError, ListError, Log, Moment, Site, SiteError, UserAgents, When};
 use crate::learn::judge;
-use crate::scan::{ScanError, load_model};
+use crate::onnx::with_thresholds;
+use crate::scan::{DEFAULT_MODEL, ScanError, load_model};
 use choose::{Budgets, Chosen, Refusal};
 use people::People;
 use report::{Report, Share};
@@ -31,6 +33,8 @@ Examples:
       at most one person in a hundred that can be judged is ever rejected
   sekisho calibrate --samples /var/log/nginx/samples.jsonl --contrast 1% --zone clients
       from what the module wrote; contrast= as in sekisho_samples
+  sekisho calibrate --store /var/lib/sekisho/sekisho.db --model site.onnx --out calibrated.onnx
+      the same model with these thresholds in its file
   sekisho calibrate access.log --people signs --format json
       without any label: whoever loads pages whole and walks from page to page is taken for a person
 
@@ -75,6 +79,11 @@ pub struct Args {
     /// min_requests= of the location
     #[arg(long, value_name = "N", default_value_t = DEFAULT_MIN_REQUESTS, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_MIN_REQUESTS)))]
     min_requests: u32,
+
+    /// Also write the model with these thresholds, for `sekisho model add`: what nginx takes up without a reload. A
+    /// `threshold=` in its configuration goes before them
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
 
     /// How the log is written: auto, combined, json, or an nginx log_format string
     #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = log_format)]
@@ -121,6 +130,17 @@ pub enum CalibrateError {
     /// The result cannot be written.
     #[error("cannot write the result")]
     Output(#[from] io::Error),
+    /// The thresholds do not go into the model.
+    #[error("the model with these thresholds is refused: {0}")]
+    Calibrated(#[from] ModelError),
+    /// A model file cannot be read or written.
+    #[error("cannot use {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 /// Runs the command.
@@ -138,6 +158,13 @@ pub fn run(args: &Args) -> Result<(), CalibrateError> {
             .clamp(args.budget, MAX_BUDGET),
     };
     let report = calibrate(&site, &model, budgets, args.people, args.min_requests)?;
+    if let Some(path) = &args.out {
+        let digest = write_model(args.model.as_deref(), path, &report)?;
+        eprintln!(
+            "wrote {} ({digest}), the model with these thresholds",
+            path.display()
+        );
+    }
     let mut out = io::stdout().lock();
     match args.format {
         OutputFormat::Table => out.write_all(report.text().as_bytes())?,
@@ -147,6 +174,32 @@ pub fn run(args: &Args) -> Result<(), CalibrateError> {
         }
     }
     Ok(())
+}
+
+/// Writes the model that was calibrated with what was found; its digest.
+fn write_model(model: Option<&Path>, out: &Path, report: &Report) -> Result<String, CalibrateError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        |source| CalibrateError::File { path, source }
+    };
+    let bytes = match model {
+        Some(path) => fs::read(path).map_err(failed(path))?,
+        None => DEFAULT_MODEL.to_vec(),
+    };
+    let thresholds = Thresholds {
+        suspect: report.suspect.threshold,
+        reject: report.reject.threshold,
+        suspect_fpr: report.budgets.suspect as f32,
+        reject_fpr: report.budgets.reject as f32,
+    };
+    let (bytes, model) = with_thresholds(&bytes, thresholds)?;
+    // Whoever reads it sees the old one or the new one.
+    let mut beside = out.as_os_str().to_owned();
+    beside.push(".new");
+    fs::write(&beside, bytes)
+        .and_then(|()| fs::rename(&beside, out))
+        .map_err(failed(out))?;
+    Ok(model.digest().to_owned())
 }
 
 fn read(args: &Args) -> Result<Site, CalibrateError> {

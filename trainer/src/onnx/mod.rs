@@ -11,6 +11,9 @@ use forust_ml::tree::Tree as ForustTree;
 use sekisho_core::model::{Card, Limits, ModelError, Schema, Scorer, Tree, TreeNode, encode, seal};
 
 pub mod import;
+mod thresholds;
+
+pub use thresholds::with_thresholds;
 
 #[cfg(test)]
 mod python;
