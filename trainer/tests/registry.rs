@@ -16,6 +16,11 @@ fn a_model_is_kept_promoted_and_rolled_back() {
     let place = Place::new("");
     let (shipped, first) = model(3.0);
     place.write("champion.onnx", &shipped);
+    let said = place.refused(&["add", "champion.onnx", "--parent", "champion"]);
+    assert!(
+        said.contains("\"champion\" is a model that is not kept here"),
+        "{said}"
+    );
     let (second, third) = (place.add(2.0), place.add(1.0));
     assert_eq!(place.add(1.0), third, "keeping it again changes nothing");
     place.promote(Some(&first), &second);

@@ -69,7 +69,7 @@ pub struct Named {
 impl Named {
     /// The digest of a model that the registry keeps.
     pub fn kept(self) -> Result<String, RegistryError> {
-        self.digest.ok_or(RegistryError::Unknown(self.name))
+        self.digest.ok_or(RegistryError::NotKept(self.name))
     }
 }
 

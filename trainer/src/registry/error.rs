@@ -73,6 +73,9 @@ pub enum RegistryError {
         "no model is called {0:?}: `sekisho model list` shows them; the first digits of a digest are enough"
     )]
     Unknown(String),
+    /// A file holds it, the registry does not.
+    #[error("{0:?} is a model that is not kept here: `sekisho model add FILE --origin found` keeps it")]
+    NotKept(String),
     /// Several are.
     #[error("{id:?} could be {count} models: give more digits")]
     Ambiguous {
