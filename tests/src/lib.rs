@@ -10,6 +10,7 @@ pub mod nameserver;
 pub mod nginx;
 mod response;
 pub mod rules;
+pub mod running;
 pub mod simple_model;
 pub mod soak;
 pub mod source;

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use sekisho_tests::nginx::{Module, Nginx, Site, wait_for};
+use sekisho_tests::running::naming;
 use sekisho_tests::source::root;
 use tempfile::TempDir;
 
@@ -49,30 +49,12 @@ impl Scene {
     /// The other nginx is the same as before, and of the demo nothing runs.
     fn assert_left_alone(&self) {
         assert!(
-            wait_for(|| processes(self.demo.path()).is_empty().then_some(())).is_some(),
+            wait_for(|| naming(self.demo.path()).is_empty().then_some(())).is_some(),
             "something is left"
         );
         assert_eq!(self.other.workers(), self.before);
         assert_eq!(self.other.get("/index.html", &[]).status, 200);
     }
-}
-
-/// Command lines of running processes that name a directory.
-fn processes(directory: &Path) -> Vec<String> {
-    let name = directory.display().to_string();
-    let entries = fs::read_dir("/proc").expect("Linux").flatten();
-    entries
-        .filter(|entry| {
-            entry
-                .file_name()
-                .to_string_lossy()
-                .bytes()
-                .all(|byte| byte.is_ascii_digit())
-        })
-        .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
-        .map(|words| String::from_utf8_lossy(&words).replace('\0', " "))
-        .filter(|line| line.contains(&name))
-        .collect()
 }
 
 /// A demo that stays up.
@@ -229,7 +211,7 @@ fn it_stays_up_until_it_is_interrupted() {
 fn killed_it_takes_its_nginx_along() {
     let scene = Scene::new();
     let demo = Up::start(&scene);
-    assert!(!processes(scene.demo.path()).is_empty(), "nginx runs");
+    assert!(!naming(scene.demo.path()).is_empty(), "nginx runs");
     demo.signal("KILL");
     scene.assert_left_alone();
 }
