@@ -26,6 +26,10 @@ help: ## List the targets
 run: ## Replay a real log against nginx with the module and a small shop; ONCE=1 exits after the summary
 	@contrib/demo/run.sh
 
+.PHONY: loop
+loop: ## A crawler in disguise passes, is labelled, learnt, shadowed, approved and stopped, in a minute; nothing is left behind
+	@contrib/loop/run.sh
+
 .PHONY: test
 test: test-tools ## Install what is missing, build, and run every check there is
 	contrib/build-module.sh
