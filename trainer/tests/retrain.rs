@@ -69,6 +69,7 @@ fn wrong_calls_are_told_apart() {
     let said = place.said(&["retrain", "approve", "7", "--by", "Night shift"], 1);
     assert!(said.contains("there is no run 7"), "{said}");
     place.said(&["retrain"], 2);
+    place.said(&["retrain", "--once", "--every", "9000"], 2);
     place.said(&["retrain", "approve", "7"], 2);
     place.said(&["retrain", "reject", "7", "--by", "Night shift"], 2);
 }

@@ -50,6 +50,8 @@ const EXAMPLES: &str = "\
 Examples:
   sekisho retrain --once --report /var/lib/sekisho/report.md
       for cron or a systemd timer: go on as far as it goes now
+  sekisho retrain --once --every 168
+      the same every hour: a new run a week, and one that is open goes on
   sekisho retrain status
       the runs, the watch over the champion, drift
   sekisho retrain report 3
@@ -70,6 +72,10 @@ pub struct Args {
     /// Go on as far as it goes now, and end
     #[arg(long, required = true)]
     once: bool,
+
+    /// Begin no run sooner than so many hours after the last one began; one that is open goes on
+    #[arg(long, value_name = "HOURS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=8760))]
+    every: u32,
 
     /// Also write the newest run's report here (Markdown), and beside it as JSON
     #[arg(long, value_name = "FILE")]
@@ -174,20 +180,28 @@ pub fn run(args: &Args) -> Result<(), RetrainError> {
         config: &config,
     };
     match &args.command {
-        None => once(&retrain, args.report.as_deref(), now),
+        None => once(&retrain, args, now),
         Some(command) => answer(&retrain, command, now),
     }
 }
 
-fn once(retrain: &Retrain<'_>, report: Option<&Path>, now: u32) -> Result<(), RetrainError> {
+fn once(retrain: &Retrain<'_>, args: &Args, now: u32) -> Result<(), RetrainError> {
     let _lock = lock(&retrain.config.store.path)?;
     if retrain.config.retrain.rollback_hours > 0 {
         let watched = watch::look(retrain, now)?;
         tracing::info!("champion: {}", watched.said);
     }
-    let waits = on(retrain, now, || false)?;
+    let last = runs::latest(retrain.store)?.map(|run| (run.started, run.state.is_open()));
+    let waits = if schedule::is_due(args.every, last, now) {
+        on(retrain, now, || false)?
+    } else {
+        format!(
+            "no run is open, and the last one began less than {} hours ago",
+            args.every
+        )
+    };
     writeln!(io::stdout().lock(), "{waits}")?;
-    let (Some(path), Some(run)) = (report, runs::latest(retrain.store)?) else {
+    let (Some(path), Some(run)) = (&args.report, runs::latest(retrain.store)?) else {
         return Ok(());
     };
     let json = serde_json::to_string_pretty(&view::document(&run))? + "\n";

@@ -9,7 +9,7 @@ use tokio::sync::watch::Receiver;
 use super::error::RetrainError;
 use super::steps::Retrain;
 use super::{drifting, lock, on, runs, watch};
-use crate::config::{Config, RetrainSection, now};
+use crate::config::{Config, now};
 use crate::store::Store;
 
 /// How often it is looked whether there is anything to do.
@@ -52,20 +52,20 @@ fn round(config: &Config, now: u32, stop: &Receiver<bool>) -> Result<(), Retrain
         drifting::look(&store, config, now)?;
     }
     let started = runs::latest(&store)?.map(|run| (run.started, run.state.is_open()));
-    if is_due(&config.retrain, started, now) {
+    let begins = config.retrain.every_hours > 0;
+    let is_open = started.is_some_and(|(_, is_open)| is_open);
+    if (begins || is_open) && is_due(config.retrain.every_hours, started, now) {
         let waits = on(&retrain, now, || *stop.borrow())?;
         tracing::debug!("{waits}");
     }
     Ok(())
 }
 
-/// Whether a run goes on, or begins: `started` is when the last one began, and whether it is open. One that is open
-/// goes on whoever began it.
-fn is_due(retrain: &RetrainSection, started: Option<(u32, bool)>, now: u32) -> bool {
+/// Whether a run goes on, or begins: `started` is when the last one began, and whether it is open.
+pub fn is_due(hours: u32, started: Option<(u32, bool)>, now: u32) -> bool {
     match started {
-        Some((_, true)) => true,
-        Some((at, false)) => retrain.every_hours > 0 && is_time(Some(at), retrain.every_hours, now),
-        None => retrain.every_hours > 0,
+        Some((at, false)) => is_time(Some(at), hours, now),
+        Some((_, true)) | None => true,
     }
 }
 
@@ -80,16 +80,12 @@ mod tests {
 
     #[test]
     fn a_run_begins_when_it_is_time() {
-        let check = |every_hours, started, now, expected| {
-            let retrain = RetrainSection {
-                every_hours,
-                ..RetrainSection::default()
-            };
-            assert_eq!(is_due(&retrain, started, now), expected, "{started:?} {now}");
+        let check = |hours, started, now, expected| {
+            assert_eq!(is_due(hours, started, now), expected, "{started:?} {now}");
         };
-        check(0, None, 100, false);
-        check(0, Some((100, false)), 900_000, false);
-        check(0, Some((100, true)), 101, true);
+        check(0, None, 100, true);
+        check(0, Some((100, false)), 100, true);
+        check(1, Some((100, true)), 101, true);
         check(1, None, 100, true);
         check(1, Some((100, false)), 3_699, false);
         check(1, Some((100, false)), 3_700, true);
