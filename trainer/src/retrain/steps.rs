@@ -13,7 +13,7 @@ use crate::calibrate::{Budgets, People, Refusal, calibrate};
 use crate::config::Config;
 use crate::dataset::Site;
 use crate::evaluate::{Contender, Terms, compare};
-use crate::learn::FitError;
+use crate::learn::{FitError, doubt_conversions};
 use crate::onnx;
 use crate::registry::evaluation::Evaluation;
 use crate::registry::gates;
@@ -274,7 +274,11 @@ impl Retrain<'_> {
     }
 
     fn later(&self, run: &Run) -> Result<Vec<Site>, RetrainError> {
-        let sites = evidence::sites(self.store, &self.config.retrain, run.started)?;
+        let mut sites = evidence::sites(self.store, &self.config.retrain, run.started)?;
+        // Who is not believed when a model is learnt must not move its thresholds either. Training does it by itself.
+        sites.iter_mut().for_each(|site| {
+            doubt_conversions(site);
+        });
         Ok(sites.iter().map(|site| site.since(run.account.cut)).collect())
     }
 }
