@@ -191,11 +191,7 @@ mod tests {
     use crate::learn::caps::Capped;
     use crate::train::HeldOut;
 
-    fn waiting() -> Run {
-        let gate = |open, text: &str| Gate {
-            open,
-            text: text.to_owned(),
-        };
+    fn learnt() -> Learnt {
         let capped = |holder, cut, largest: &str| Capped {
             holder,
             crawlers: false,
@@ -205,25 +201,33 @@ mod tests {
             cut,
             largest: largest.to_owned(),
         };
+        Learnt {
+            people: 400,
+            crawlers: 120,
+            caps: vec![
+                capped(Holder::Client, 1, ""),
+                capped(Holder::Day, 0, "2027-01-08"),
+            ],
+            doubted: 2,
+            trees: 31,
+            held_out: Some(HeldOut {
+                crawlers: 18,
+                humans: 60,
+                auc: 0.991,
+                recall_at_1_percent: 0.9,
+                recall_at_1_permille: 0.8,
+            }),
+        }
+    }
+
+    fn waiting() -> Run {
+        let gate = |open, text: &str| Gate {
+            open,
+            text: text.to_owned(),
+        };
         let account = Account {
             cut: 1_799_400_000,
-            learnt: Some(Learnt {
-                people: 400,
-                crawlers: 120,
-                caps: vec![
-                    capped(Holder::Client, 1, ""),
-                    capped(Holder::Day, 0, "2027-01-08"),
-                ],
-                doubted: 2,
-                trees: 31,
-                held_out: Some(HeldOut {
-                    crawlers: 18,
-                    humans: 60,
-                    auc: 0.991,
-                    recall_at_1_percent: 0.9,
-                    recall_at_1_permille: 0.8,
-                }),
-            }),
+            learnt: Some(learnt()),
             thresholds: Some(Cuts {
                 suspect: 0.61,
                 reject: 0.8721,

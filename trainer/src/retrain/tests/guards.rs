@@ -61,8 +61,9 @@ fn a_person_may_reject_with_a_reason() {
     assert_eq!(bench.champion(), None);
 }
 
-#[test]
-fn what_jumps_is_taken_back_once_and_then_a_person_must_act() {
+/// A model that a person approved, then one that the policy put into force an hour after `now`: the bench, the digest of
+/// the first, and `now`.
+fn promoted_by_the_policy() -> (Bench, Option<String>, u32) {
     let mut bench = Bench::new();
     let mut first = bench.waiting();
     bench.approve(&mut first, NOW + 25 * HOUR).unwrap();
@@ -110,17 +111,19 @@ fn what_jumps_is_taken_back_once_and_then_a_person_must_act() {
         (bench.champion(), bench.run().state),
         (Some(digest.clone()), State::Promoted)
     );
+    (bench, first.challenger, now)
+}
 
+#[test]
+fn what_jumps_is_taken_back_once_and_then_a_person_must_act() {
+    let (bench, first, now) = promoted_by_the_policy();
     let look = |now| watch::look(&bench.retrain(), now).unwrap();
     bench.live(now + 2 * HOUR, 40, 40);
     assert_eq!(look(now + 2 * HOUR).said, "within the forecast");
     bench.live(now + 3 * HOUR, 500, 0);
     let said = look(now + 3 * HOUR).said;
     assert!(said.contains("was taken back: it stopped"), "{said}");
-    assert_eq!(
-        (bench.champion(), bench.run().state),
-        (first.challenger.clone(), State::RolledBack)
-    );
+    assert_eq!((bench.champion(), bench.run().state), (first, State::RolledBack));
     for later in 4..8 {
         bench.live(now + later * HOUR, 500, 0);
         assert_eq!(look(now + later * HOUR).said, "the last change was a rollback");
