@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sekisho_tests::source::root;
 
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 16] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -15,6 +15,7 @@ const PAGES: [&str; 15] = [
     "docs/directives.md",
     "docs/models.md",
     "docs/operations.md",
+    "docs/retrain.md",
     "docs/serve.md",
     "models/README.md",
     "fuzz/README.md",

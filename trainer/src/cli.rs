@@ -6,8 +6,8 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::{
-    calibrate, config, doctor, drift, evaluate, export, forget, label, registry, replay, scan, serve,
-    simulate, train,
+    calibrate, config, doctor, drift, evaluate, export, forget, label, registry, replay, retrain, scan,
+    serve, simulate, train,
 };
 
 /// Watches how clients behave and says which are automated, from access logs, offline.
@@ -29,6 +29,7 @@ enum Command {
     Simulate(simulate::Args),
     Doctor(doctor::Args),
     Model(registry::Args),
+    Retrain(retrain::Args),
     Serve(serve::Args),
     Label(label::Args),
     Export(export::Args),
@@ -63,6 +64,7 @@ impl Cli {
             Command::Doctor(args) if doctor::run(&args)? => {}
             Command::Model(args) if registry::run(&args)? => {}
             Command::Doctor(_) | Command::Model(_) => return Ok(ExitCode::FAILURE),
+            Command::Retrain(args) => retrain::run(&args)?,
             Command::Serve(args) => serve::run(&args)?,
             Command::Label(args) => return Ok(label::run(&args)?),
             Command::Export(args) => export::run(&args)?,

@@ -17,6 +17,7 @@ mod logs;
 mod onnx;
 mod registry;
 mod replay;
+mod retrain;
 mod scan;
 mod serve;
 mod simulate;

@@ -23,9 +23,11 @@ use crate::dataset::{Evidence, EvidenceError, ListError, Log, Moment, Site, Site
 use crate::learn::judge;
 use crate::onnx::with_thresholds;
 use crate::scan::{DEFAULT_MODEL, ScanError, load_model};
-use choose::{Budgets, Chosen, Refusal};
-use people::People;
-use report::{Report, Share};
+use choose::Chosen;
+pub use choose::{Budgets, Refusal};
+pub use people::People;
+pub use report::Report;
+use report::Share;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,6 +46,14 @@ Exit status: 0 done, 1 too little evidence or no threshold keeps to the budget, 
 const SUSPECT_TIMES: f64 = 5.0;
 /// Greatest budget: beyond it thresholds say nothing.
 const MAX_BUDGET: f64 = 0.5;
+
+impl Budgets {
+    /// With as much suspicion as a budget of rejections goes with.
+    pub fn of(reject: f64) -> Budgets {
+        let suspect = (reject * SUSPECT_TIMES).min(MAX_BUDGET).max(reject);
+        Budgets { reject, suspect }
+    }
+}
 
 /// Set suspect and reject thresholds to a budget of false positives, from the site's own clients
 #[derive(clap::Args)]
@@ -150,13 +160,10 @@ pub fn run(args: &Args) -> Result<(), CalibrateError> {
     if let Some(since) = args.since {
         site = site.since(since.of(&site));
     }
-    let budgets = Budgets {
-        reject: args.budget,
-        suspect: args
-            .suspect_budget
-            .unwrap_or(args.budget * SUSPECT_TIMES)
-            .clamp(args.budget, MAX_BUDGET),
-    };
+    let mut budgets = Budgets::of(args.budget);
+    if let Some(suspect) = args.suspect_budget {
+        budgets.suspect = suspect.clamp(args.budget, MAX_BUDGET);
+    }
     let report = calibrate(&site, &model, budgets, args.people, args.min_requests)?;
     if let Some(path) = &args.out {
         let digest = write_model(args.model.as_deref(), path, &report)?;
@@ -233,7 +240,11 @@ fn read(args: &Args) -> Result<Site, CalibrateError> {
 /// How the documentation names a zone.
 const DEFAULT_ZONE: &str = "clients";
 
-fn calibrate(
+/// Thresholds that keep to the budgets, from a site's people, checked on those who came later.
+///
+/// # Errors
+/// [`Refusal`] when there is too little evidence, or no threshold keeps to a budget.
+pub fn calibrate(
     site: &Site,
     model: &Model,
     budgets: Budgets,

@@ -151,6 +151,12 @@ pub(super) fn look(config: &Config) -> Findings {
             }
         }
     }
+    if let Some(path) = &config.retrain.canaries
+        && let Err(error) = fs::File::open(path)
+    {
+        let text = format!("[retrain] canaries: cannot read {}: {error}", path.display());
+        findings.faults.push(text);
+    }
     if config.api.token_file.is_none() {
         let text = "no [api] token_file: labels can be added by `sekisho label` only";
         findings.warnings.push(text.to_owned());

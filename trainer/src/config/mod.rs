@@ -5,6 +5,7 @@ mod check;
 mod environment;
 mod error;
 mod place;
+mod retrain;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 pub use access::{AccessError, StoreAccess, author, now};
 pub use check::{Args, run};
 pub use error::ConfigError;
+pub use retrain::{Policy, RetrainSection};
 pub use secret::{Secret, SecretError, read_secret};
 
 use crate::registry::Gates;
@@ -126,27 +128,6 @@ pub struct ModelsSection {
     pub trusted_keys: Vec<String>,
 }
 
-/// Who puts a retrained model into force.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Policy {
-    /// A person.
-    #[default]
-    Manual,
-    /// Nobody, when every gate is open.
-    Automatic,
-}
-
-/// `[retrain]`: scheduled retraining.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RetrainSection {
-    /// Who approves.
-    pub policy: Policy,
-    /// Hours that a challenger scores beside the champion before it may be promoted.
-    pub shadow_hours: u32,
-}
-
 /// `[calibrate]`: thresholds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -185,15 +166,6 @@ impl Default for ModelsSection {
             challenger: None,
             signing_key_file: None,
             trusted_keys: Vec::new(),
-        }
-    }
-}
-
-impl Default for RetrainSection {
-    fn default() -> RetrainSection {
-        RetrainSection {
-            policy: Policy::Manual,
-            shadow_hours: 24,
         }
     }
 }
@@ -355,6 +327,7 @@ fn validate(config: &Config) -> Result<(), Fault> {
             "budget is a share between 0 and 1, such as 0.001",
         ));
     }
+    retrain::validate(&config.retrain)?;
     sources(&config.samples)
 }
 

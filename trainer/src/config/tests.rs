@@ -79,6 +79,35 @@ fn what_is_wrong_is_named_with_its_line() {
 }
 
 #[test]
+fn what_retraining_cannot_work_with_is_told_with_its_line() {
+    #[track_caller]
+    fn check(line: &str, expected: &str) {
+        let error = read_text(&format!("[retrain]\n{line}\n"), &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with(&format!("sekisho.toml:2: {expected}")),
+            "{error}"
+        );
+    }
+    check("every_hours = 9000", "every_hours is 0 to 8760");
+    check("rollback_hours = 9000", "rollback_hours is 0 to 8760");
+    check("held_out_days = 0", "held_out_days is 1 to 365");
+    check("least_people = 0", "least_people is at least 1");
+    check("contrast = 1.5", "contrast is a share");
+    check("contrast = nan", "contrast is a share");
+    check("min_requests = 200", "min_requests is 1 to 127");
+    check("rollback_factor = 1.0", "rollback_factor is more than 1");
+    check("rollback_factor = inf", "rollback_factor is more than 1");
+    check("rollback_least = 0", "rollback_least is at least 1");
+    check("status_url = \"https://a\"", "status_url begins with http://");
+    let text =
+        "[retrain]\npolicy = \"automatic\"\ncontrast = 0.01\nstatus_url = \"http://127.0.0.1/sekisho\"\n";
+    let (config, _) = read_text(text, &[("SEKISHO_RETRAIN_SHADOW_HOURS", "2")]).unwrap();
+    assert_eq!((config.retrain.shadow_hours, config.retrain.contrast), (2, 0.01));
+}
+
+#[test]
 fn what_is_left_out_has_a_default() {
     let (config, overridden) = read_text("", &[]).unwrap();
     assert_eq!((config, overridden.len()), (Config::default(), 0));

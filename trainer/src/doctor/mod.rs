@@ -9,7 +9,7 @@ mod fit;
 mod nginx;
 mod realip;
 mod setup;
-mod status;
+pub mod status;
 mod traffic;
 mod words;
 mod zones;

@@ -47,6 +47,12 @@ pub struct Counters {
     /// Clients that got a record.
     #[serde(default)]
     pub requests: u64,
+    /// Requests that were stopped, or would have been.
+    #[serde(default)]
+    pub rejected: u64,
+    /// See `rejected`.
+    #[serde(default)]
+    pub rejected_dry_run: u64,
 }
 
 /// Why the running module cannot be asked.
@@ -127,6 +133,7 @@ mod tests {
             counters: Counters {
                 evictions: 7,
                 requests: 90,
+                ..Counters::default()
             },
         };
         assert_eq!(status.zones, [zone]);

@@ -166,7 +166,7 @@ mod tests {
                 },
                 counters: Counters {
                     evictions,
-                    requests: 0,
+                    ..Counters::default()
                 },
             };
             let status = Status { zones: vec![zone] };

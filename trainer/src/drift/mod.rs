@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::dataset::{Evidence, EvidenceError, ListError, Log, Moment, Site, SiteError, UserAgents, When};
 use crate::scan::{ScanError, load_model};
-use watch::Drift;
+pub use watch::{Drift, Drifted, State};
 
 const EXAMPLES: &str = "\
 Examples:

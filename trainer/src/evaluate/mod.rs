@@ -17,6 +17,8 @@ use crate::learn::FitError;
 use crate::scan::ScanError;
 use crate::train::{TrainError, read_sites, row_counts};
 
+pub use comparison::{Contender, Terms, compare};
+
 const EXAMPLES: &str = "\
 Examples:
   sekisho evaluate airis.log.gz srhegde.log.gz

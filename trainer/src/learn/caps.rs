@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::examples::Example;
 
@@ -24,7 +24,7 @@ const ROUNDS: usize = 500;
 const SLACK: f64 = 1e-4;
 
 /// Who may hold weight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Holder {
     /// One client.
@@ -36,7 +36,7 @@ pub enum Holder {
 }
 
 /// A kind of holder in one class: what it may have, and what its largest had and has.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Capped {
     /// What was capped.
     pub holder: Holder,

@@ -3,14 +3,14 @@
 mod anatomy;
 mod diff;
 mod error;
-mod evaluation;
-mod gates;
-mod history;
+pub mod evaluation;
+pub mod gates;
+pub mod history;
 mod import;
 mod measure;
-mod promote;
-mod settings;
-mod shelf;
+pub mod promote;
+pub mod settings;
+pub mod shelf;
 mod signature;
 mod view;
 

@@ -24,7 +24,7 @@ const LONGEST_NAME: usize = 64;
 /// Longest note, in characters.
 const LONGEST_NOTE: usize = 1_000;
 /// How the operator's policy is called where a person's name would stand.
-const POLICY: &str = "policy";
+pub const POLICY: &str = "policy";
 /// The lock, in the directory of models.
 const LOCK: &str = ".lock";
 /// Longest text in the lock that is repeated.
@@ -40,7 +40,11 @@ pub enum Approver {
 }
 
 impl Approver {
-    fn name(&self, settings: &Settings) -> Result<&str, RegistryError> {
+    /// The name for the history.
+    ///
+    /// # Errors
+    /// It is no name, or the policy does not promote by itself.
+    pub fn name(&self, settings: &Settings) -> Result<&str, RegistryError> {
         match self {
             Approver::Policy if settings.automatic => Ok(POLICY),
             Approver::Policy => Err(RegistryError::Policy),

@@ -56,17 +56,29 @@ impl Settings {
     pub fn load(places: &Places) -> Result<Settings, RegistryError> {
         let config = Config::load(places.config.as_deref(), std::env::vars())?.config;
         let pick = |flag: &Option<PathBuf>, file: Option<PathBuf>| flag.clone().or(file);
-        let models = config.models;
+        let settings = Settings::of(config);
         Ok(Settings {
-            directory: places.models.clone().unwrap_or(models.directory),
-            champion: pick(&places.champion, models.champion),
-            challenger: pick(&places.challenger, models.challenger),
+            directory: places.models.clone().unwrap_or(settings.directory),
+            champion: pick(&places.champion, settings.champion),
+            challenger: pick(&places.challenger, settings.challenger),
+            store: places.store.clone().unwrap_or(settings.store),
+            ..settings
+        })
+    }
+
+    /// What the configuration says.
+    pub fn of(config: Config) -> Settings {
+        let models = config.models;
+        Settings {
+            directory: models.directory,
+            champion: models.champion,
+            challenger: models.challenger,
             signing_key_file: models.signing_key_file,
             trusted_keys: models.trusted_keys,
             gates: config.gates,
             automatic: config.retrain.policy == Policy::Automatic,
-            store: places.store.clone().unwrap_or(config.store.path),
-        })
+            store: config.store.path,
+        }
     }
 
     /// The champion's file.

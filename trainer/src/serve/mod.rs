@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, ConfigError, SecretError, now, read_secret};
+use crate::retrain;
 use crate::store::{Names, Store, StoreError};
 use crate::tail::TailError;
 use collector::Collector;
@@ -138,6 +139,7 @@ pub fn run(args: &Args) -> Result<(), ServeError> {
     }
     let access = Access::new(&config, names, token, shared);
     let (stop, stopped) = watch::channel(false);
+    let asked = stopped.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .enable_all()
@@ -146,6 +148,10 @@ pub fn run(args: &Args) -> Result<(), ServeError> {
     let collecting = thread::Builder::new()
         .name("collector".into())
         .spawn(move || collector.run(&stopped))?;
+    // Not waited for at the end: what it is at, it does again.
+    thread::Builder::new()
+        .name("retrain".into())
+        .spawn(move || retrain::scheduled(&config, &asked))?;
     let answered = runtime.block_on(answer(listener, access, stop));
     let collected = collecting.join();
     runtime.shutdown_timeout(LAST_ANSWERS);

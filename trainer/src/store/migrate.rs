@@ -18,7 +18,7 @@ pub(super) struct Migration {
 }
 
 /// All steps, in order.
-pub(super) const MIGRATIONS: [Migration; 2] = [
+pub(super) const MIGRATIONS: [Migration; 3] = [
     Migration {
         number: 1,
         name: "001_samples",
@@ -28,6 +28,11 @@ pub(super) const MIGRATIONS: [Migration; 2] = [
         number: 2,
         name: "002_registry",
         sql: include_str!("migrations/002_registry.sql"),
+    },
+    Migration {
+        number: 3,
+        name: "003_retrain",
+        sql: include_str!("migrations/003_retrain.sql"),
     },
 ];
 

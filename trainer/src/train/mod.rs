@@ -19,11 +19,12 @@ use crate::dataset::{
 };
 use crate::learn::{FitError, SCORED_COUNTS, Settings, TRAINING_COUNTS};
 use crate::onnx::{self, WriteError};
-use canaries::CanaryError;
 use progress::step;
 use recipe::Learnt;
 
+pub use canaries::{CanaryError, check as check_canaries, read as read_canaries};
 pub use card::LEARNT_UNTIL;
+pub use recipe::{Account, HeldOut};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -228,6 +229,31 @@ fn write(
         card_path.display()
     );
     Ok(())
+}
+
+/// A model and how it came about.
+pub struct Made {
+    /// The file.
+    pub model: Vec<u8>,
+    /// What was held out, capped and doubted.
+    pub account: Account,
+    /// Whether its thresholds are a guess.
+    pub guess: bool,
+}
+
+/// Learns from sites that are read already, with the recipe of the command: parts held out, doubts, caps.
+///
+/// # Errors
+/// A class is missing, or the model cannot be written.
+pub fn make(sites: &mut [Site]) -> Result<Made, TrainError> {
+    let bar = ProgressBar::hidden();
+    let (learnt, account) = recipe::accounted(sites, Settings::default(), &bar)?;
+    let model = onnx::write(&learnt.fitted.booster, &metadata(sites, &learnt))?;
+    Ok(Made {
+        model,
+        account,
+        guess: recipe::is_guess(learnt.thresholds),
+    })
 }
 
 /// Reads sites, then logs of attackers only.

@@ -2,7 +2,7 @@
 
 use indicatif::ProgressBar;
 use sekisho_core::model::Thresholds;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::progress::step;
 use crate::dataset::{Client, Site};
@@ -73,7 +73,7 @@ pub struct Part {
 }
 
 /// Figures on clients of ten requests and more whose networks are not in what was learnt, at their worst score.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeldOut {
     /// Clients.
     pub crawlers: usize,
@@ -106,6 +106,15 @@ pub fn whole(sites: &[Site], settings: Settings, bar: &ProgressBar) -> Result<Le
 /// Finds the number of trees on a validation part, measures on a test part, then learns from everything with that
 /// number. Conversions may be doubted and weights are capped throughout.
 pub fn guarded(sites: &mut [Site], settings: Settings, bar: &ProgressBar) -> Result<Learnt, FitError> {
+    accounted(sites, settings, bar).map(|(learnt, _)| learnt)
+}
+
+/// The same, with the account of it beside.
+pub fn accounted(
+    sites: &mut [Site],
+    settings: Settings,
+    bar: &ProgressBar,
+) -> Result<(Learnt, Account), FitError> {
     let doubted = sites.iter_mut().flat_map(doubt_conversions).collect();
     let split: Vec<Parts> = sites.iter().map(Parts::of).collect();
     let part = |choose: fn(&Parts) -> &Site| -> Vec<&Site> { split.iter().map(choose).collect() };
@@ -142,13 +151,14 @@ pub fn guarded(sites: &mut [Site], settings: Settings, bar: &ProgressBar) -> Res
         Err(FitError::NoThresholds) => UNKNOWN,
         thresholds => thresholds?,
     };
-    Ok(Learnt {
+    let learnt = Learnt {
         scores: scores(&fitted, &examples),
         fitted,
         settings,
         thresholds,
-        account: Some(account),
-    })
+        account: Some(account.clone()),
+    };
+    Ok((learnt, account))
 }
 
 /// Whether thresholds are a guess.

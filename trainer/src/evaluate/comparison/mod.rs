@@ -17,7 +17,7 @@ use sekisho_core::logline::Format as LogFormat;
 use sekisho_core::model::Model;
 use serde::Serialize;
 
-use super::{Args, EvaluateError, Format, Versus};
+use super::{Args, EvaluateError, Format};
 use crate::dataset::{Log, Site, UserAgents, When};
 use crate::learn::{Judged, judge};
 use crate::scan::load_model;
@@ -65,6 +65,17 @@ pub struct Contender {
     pub reject: f32,
 }
 
+/// What figures are measured by.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Share of people that may be above a cut, where recall is measured.
+    pub budget: f64,
+    /// Requests before which nobody is judged.
+    pub min_requests: u32,
+    /// Seed of the intervals.
+    pub seed: u64,
+}
+
 /// Every client under both.
 pub struct Pair<'a> {
     /// Under the champion.
@@ -86,7 +97,12 @@ pub fn run(args: &Args, champion: &Path, challenger: &Path) -> Result<(), Evalua
     let champion = contender(champion, versus.threshold)?;
     let challenger = contender(challenger, versus.challenger_threshold.or(versus.threshold))?;
     let sites = read(args)?;
-    let comparison = compare(&champion, &challenger, &sites, versus)?;
+    let terms = Terms {
+        budget: versus.budget,
+        min_requests: versus.min_requests,
+        seed: versus.seed,
+    };
+    let comparison = compare(&champion, &challenger, &sites, terms)?;
     if let Some(path) = &versus.html {
         let page = page::html(&comparison)?;
         fs::write(path, page).map_err(|source| EvaluateError::File {
@@ -103,18 +119,25 @@ pub fn run(args: &Args, champion: &Path, challenger: &Path) -> Result<(), Evalua
 
 fn contender(path: &Path, threshold: Option<f32>) -> Result<Contender, EvaluateError> {
     let model = load_model(Some(path))?;
-    let overrides = Overrides {
-        threshold,
-        ..Overrides::default()
-    };
-    let policy = overrides.policy(model.thresholds());
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    Ok(Contender {
-        name: name.unwrap_or_default(),
-        suspect: policy.suspect,
-        reject: policy.reject,
-        model,
-    })
+    Ok(Contender::of(name.unwrap_or_default(), model, threshold))
+}
+
+impl Contender {
+    /// With the thresholds that `threshold=` makes of the model's own.
+    pub fn of(name: String, model: Model, threshold: Option<f32>) -> Contender {
+        let overrides = Overrides {
+            threshold,
+            ..Overrides::default()
+        };
+        let policy = overrides.policy(model.thresholds());
+        Contender {
+            name,
+            suspect: policy.suspect,
+            reject: policy.reject,
+            model,
+        }
+    }
 }
 
 fn read(args: &Args) -> Result<Vec<Site>, EvaluateError> {
@@ -144,17 +167,21 @@ fn read(args: &Args) -> Result<Vec<Site>, EvaluateError> {
     Ok(sites)
 }
 
-fn compare(
+/// Compares two models on the clients of these sites.
+///
+/// # Errors
+/// [`EvaluateError::Nobody`] when nobody can be judged.
+pub fn compare(
     champion: &Contender,
     challenger: &Contender,
     sites: &[Site],
-    versus: &Versus,
+    terms: Terms,
 ) -> Result<Comparison, EvaluateError> {
     let pairs: Vec<Pair<'_>> = sites
         .iter()
         .flat_map(|site| {
-            let old = judge(&champion.model, site, versus.min_requests);
-            let new = judge(&challenger.model, site, versus.min_requests);
+            let old = judge(&champion.model, site, terms.min_requests);
+            let new = judge(&challenger.model, site, terms.min_requests);
             old.into_iter().zip(new).map(|(champion, challenger)| Pair {
                 champion,
                 challenger,
@@ -163,32 +190,32 @@ fn compare(
         })
         .collect();
     if pairs.iter().all(|pair| pair.champion.worst().is_none()) {
-        let min_requests = versus.min_requests;
+        let min_requests = terms.min_requests;
         return Err(EvaluateError::Nobody { min_requests });
     }
     let spans: Vec<(u32, u32)> = sites.iter().filter_map(Site::span).collect();
     let first = spans.iter().map(|span| span.0).min().unwrap_or_default();
     let last = spans.iter().map(|span| span.1).max().unwrap_or_default();
-    let drawn = bootstrap::draw(&pairs, versus.budget, versus.seed);
+    let drawn = bootstrap::draw(&pairs, terms.budget, terms.seed);
     let change = Change::of(&pairs, champion.reject, challenger.reject);
     Ok(Comparison {
         span: (first, last),
         clients: pairs.iter().map(|pair| pair.champion.client.weight).sum(),
         requests: pairs.iter().map(|pair| weighed_requests(&pair.champion)).sum(),
-        budget: versus.budget,
-        min_requests: versus.min_requests,
+        budget: terms.budget,
+        min_requests: terms.min_requests,
         champion: Figures::of(
             champion,
             &pairs,
             |pair| &pair.champion,
-            versus.budget,
+            terms.budget,
             &drawn.champion,
         ),
         challenger: Figures::of(
             challenger,
             &pairs,
             |pair| &pair.challenger,
-            versus.budget,
+            terms.budget,
             &drawn.challenger,
         ),
         differences: drawn.differences,

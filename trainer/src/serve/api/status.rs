@@ -7,6 +7,7 @@ use axum::extract::State;
 use serde_json::{Value, json};
 
 use super::refusal::Refusal;
+use crate::retrain;
 use crate::serve::shared::Access;
 
 pub async fn status(State(access): State<Arc<Access>>) -> Result<Json<Value>, Refusal> {
@@ -14,6 +15,9 @@ pub async fn status(State(access): State<Arc<Access>>) -> Result<Json<Value>, Re
     let retention = access.retention;
     let answer = access.ask(move |store, _| {
         let totals = store.totals()?;
+        // What cannot be told of models is no reason to tell nothing of samples.
+        let retraining =
+            retrain::overview(store).unwrap_or_else(|error| json!({ "trouble": error.to_string() }));
         let sources: Vec<Value> = store
             .sources()?
             .into_iter()
@@ -37,6 +41,7 @@ pub async fn status(State(access): State<Arc<Access>>) -> Result<Json<Value>, Re
             },
             "totals": totals,
             "sources": sources,
+            "retrain": retraining,
         }))
     });
     Ok(Json(answer.await?))
