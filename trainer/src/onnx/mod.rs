@@ -8,11 +8,7 @@
 use forust_ml::GradientBooster;
 use forust_ml::objective::ObjectiveType;
 use forust_ml::tree::Tree as ForustTree;
-use prost::Message;
-use sekisho_core::model::pb::ModelProto;
-use sekisho_core::model::{
-    Card, Limits, Model, ModelError, Schema, Scorer, Thresholds, Tree, TreeNode, encode, seal,
-};
+use sekisho_core::model::{Card, Limits, ModelError, Schema, Scorer, Tree, TreeNode, encode, seal};
 
 pub mod import;
 mod thresholds;
@@ -45,9 +41,6 @@ pub enum WriteError {
     /// What was written does not load; the message says why.
     #[error("the model that was written would not load: {0}")]
     Refused(#[from] ModelError),
-    /// What should be changed is no model.
-    #[error("it is no ONNX file")]
-    Decode(#[from] prost::DecodeError),
 }
 
 /// Writes `booster` and `card` as a sealed model file. The same booster and card give the same bytes.
@@ -87,23 +80,6 @@ pub fn write(booster: &GradientBooster, card: &Card) -> Result<Vec<u8>, WriteErr
         &Limits::DEFAULT,
     )?;
     Ok(bytes)
-}
-
-/// A model file with other thresholds; all else in it is as it was.
-///
-/// # Errors
-/// It does not load, before or after.
-pub fn with_thresholds(bytes: &[u8], thresholds: Thresholds) -> Result<Vec<u8>, WriteError> {
-    let model = Model::load(bytes, &Limits::DEFAULT)?;
-    let card = Card {
-        thresholds,
-        ..model.card().clone()
-    };
-    let mut proto = ModelProto::decode(bytes)?;
-    proto.metadata_props = card.entries();
-    let changed = seal(proto);
-    Model::load(&changed, &Limits::DEFAULT)?;
-    Ok(changed)
 }
 
 /// The tree with `base` added to its leaves, numbered from the root level by level. `None` when a split has

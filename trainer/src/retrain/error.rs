@@ -3,11 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
+use sekisho_core::model::ModelError;
 use thiserror::Error;
 
 use crate::config::{ConfigError, SecretError};
 use crate::dataset::ListError;
-use crate::onnx::WriteError;
 use crate::registry::RegistryError;
 use crate::scan::ScanError;
 use crate::store::StoreError;
@@ -37,9 +37,9 @@ pub enum RetrainError {
     /// The champion is refused.
     #[error(transparent)]
     Model(#[from] ScanError),
-    /// The model cannot be written.
-    #[error(transparent)]
-    Write(#[from] WriteError),
+    /// The model that was learnt does not load.
+    #[error("the model that was learnt is refused: {0}")]
+    Learnt(#[from] ModelError),
     /// A list of user agents is broken.
     #[error(transparent)]
     Lists(#[from] ListError),

@@ -171,7 +171,7 @@ impl Retrain<'_> {
             calibrated,
             budget,
         });
-        let bytes = onnx::with_thresholds(run.model.as_deref().unwrap_or_default(), thresholds)?;
+        let (bytes, _) = onnx::with_thresholds(run.model.as_deref().unwrap_or_default(), thresholds)?;
         if let Some(path) = &self.config.retrain.canaries {
             let canaries = train::read_canaries(path)?;
             match train::check_canaries(&canaries, &load(&bytes, "the challenger")?) {
