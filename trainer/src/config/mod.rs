@@ -327,6 +327,11 @@ fn validate(config: &Config) -> Result<(), Fault> {
             "budget is a share between 0 and 1, such as 0.001",
         ));
     }
+    let models = &config.models;
+    if models.champion.is_some() && models.champion == models.challenger {
+        let reason = "challenger is the champion's file: what is only to be tried would be in force";
+        return Err(fault("models", "challenger", reason));
+    }
     retrain::validate(&config.retrain)?;
     sources(&config.samples)
 }

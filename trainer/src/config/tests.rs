@@ -21,6 +21,10 @@ fn what_is_wrong_is_named_with_its_line() {
     }
     check("[store]\npath = \n", "sekisho.toml:2:");
     check(
+        "[models]\nchampion = \"/a/live.onnx\"\nchallenger = \"/a/live.onnx\"\n",
+        "sekisho.toml:3: challenger is the champion's file",
+    );
+    check(
         "[store]\npaht = \"a\"\n",
         "sekisho.toml:2:1: unknown field `paht`, expected one of `path`",
     );

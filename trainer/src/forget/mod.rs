@@ -29,6 +29,7 @@ Exit status: 0 forgotten, 1 not known or refused, 2 wrong usage.";
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Its name: an address, a key in hex, or a pseudonym
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     client: String,
 
     /// In this zone only

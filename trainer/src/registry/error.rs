@@ -147,6 +147,9 @@ pub enum RegistryError {
         /// What the other one wrote into the lock.
         holder: String,
     },
+    /// Another model was promoted meanwhile.
+    #[error("{0} is no longer the champion: nothing was taken back")]
+    OtherChampion(String),
     /// There is no model before this one.
     #[error("there is nothing to go back to: the history knows no champion before this one")]
     NoPrevious,

@@ -259,7 +259,7 @@ fn with_history(settings: &Settings, command: &Command) -> Result<(), RegistryEr
                 note: args.note.clone(),
                 now: now(),
             };
-            tell(&promote::rollback(settings, connection, &request)?)
+            tell(&promote::rollback(settings, connection, &request, None)?)
         }
         Command::Sign { id, key, by } => sign(settings, connection, id, key.as_deref(), by),
         Command::Log { limit, printed } => log(settings, connection, *limit, printed.format),

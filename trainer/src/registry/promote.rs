@@ -142,7 +142,8 @@ pub fn promote(
 }
 
 /// Makes the model before the champion the champion again; or, where somebody put another file in its place, the one
-/// that the history names. Needs no evaluation and no signature: it was the champion already.
+/// that the history names. Needs no evaluation and no signature: it was the champion already. `expected` is the model
+/// that is to go; another one in its place stays.
 ///
 /// # Errors
 /// When there is none before, or its file is no longer good. Then the champion is what it was.
@@ -150,6 +151,7 @@ pub fn rollback(
     settings: &Settings,
     connection: &Connection,
     request: &Request,
+    expected: Option<&str>,
 ) -> Result<Changed, RegistryError> {
     let actor = match &request.approver {
         // Going back is always safe to do by itself.
@@ -162,6 +164,11 @@ pub fn rollback(
     let failed = |source| RegistryError::store(&settings.store, source);
     let mut stack = history.stack().map_err(failed)?;
     let present = digest_of(place)?;
+    if let Some(expected) = expected
+        && (present.as_deref() != Some(expected) || stack.last().map(String::as_str) != Some(expected))
+    {
+        return Err(RegistryError::OtherChampion(short(expected).to_owned()));
+    }
     if stack.last() == present.as_ref() {
         stack.pop();
     }

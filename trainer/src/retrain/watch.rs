@@ -132,7 +132,9 @@ fn compare(
         ));
     } else if let Some((rejected, requests)) = counted(retrain, change)? {
         let least = u64::from(settings.rollback_least) * u64::from(settings.min_requests);
-        if load_jumps(forecast, rejected, requests, least, settings.rollback_factor) {
+        // One crawler that keeps asking makes many requests: as many clients as by the samples must be stopped, too.
+        let several = live.stopped_clients >= settings.rollback_least;
+        if several && load_jumps(forecast, rejected, requests, least, settings.rollback_factor) {
             reason = Some(format!(
                 "it stopped {} of the requests that nginx counted, the forecast was {}",
                 percent(rejected as f64 / requests.max(1) as f64),
@@ -142,7 +144,18 @@ fn compare(
     }
     watched.said = match reason {
         None => "within the forecast".to_owned(),
-        Some(reason) => take_back(retrain, change, &reason, now)?,
+        Some(reason) => match take_back(retrain, change, &reason, now) {
+            Ok(said) => said,
+            // It is told, and all else goes on.
+            Err(error) => {
+                let said = format!(
+                    "{} is to be taken back: {reason}; that failed: {error}",
+                    short(&change.digest)
+                );
+                tracing::error!("{said}");
+                said
+            }
+        },
     };
     Ok(())
 }
@@ -153,7 +166,13 @@ fn take_back(retrain: &Retrain<'_>, change: &Change, reason: &str, now: u32) -> 
         note: reason.to_owned(),
         now: now.into(),
     };
-    let changed = rollback(&retrain.settings(), retrain.store.connection(), &request)?;
+    // Somebody may have promoted another one meanwhile.
+    let changed = rollback(
+        &retrain.settings(),
+        retrain.store.connection(),
+        &request,
+        Some(&change.digest),
+    )?;
     settle(retrain, now)?;
     let said = format!(
         "{} was taken back: {reason}; the champion is {} again",

@@ -46,9 +46,10 @@ impl Store {
             forgotten.labels += delete("DELETE FROM label WHERE client = ?")?;
             delete("DELETE FROM client WHERE id = ?")?;
         }
-        // What a newer version wrote may name it elsewhere than in the field that we know.
+        // What a newer version wrote may name it elsewhere than in the field that we know, as a whole string: the
+        // name of one client is often the beginning of another's.
         forgotten.aside = transaction.execute(
-            "DELETE FROM aside WHERE client = ?1 OR instr(line, CAST(?1 AS BLOB)) > 0",
+            "DELETE FROM aside WHERE client = ?1 OR instr(line, CAST('\"' || ?1 || '\"' AS BLOB)) > 0",
             [&kept],
         )?;
         let sources = "UPDATE source SET first_broken = NULL WHERE instr(first_broken, ?) > 0";
