@@ -128,13 +128,15 @@ impl Collector {
         if let Some(source) = std::error::Error::source(error) {
             text = format!("{text} ({source})");
         }
-        if self.shared.health().trouble.as_deref() != Some(text.as_str()) {
-            tracing::error!("{text}");
-        }
+        let known = self.shared.health().trouble.as_deref() == Some(text.as_str());
+        // Who reads the log and then asks for the status must find it there.
         self.shared.set(|health| {
             health.since.get_or_insert_with(now);
-            health.trouble = Some(text);
+            health.trouble = Some(text.clone());
         });
+        if !known {
+            tracing::error!("{text}");
+        }
         // Room may be made by what is too much; that the disk is full is no reason to doubt the clock.
         if matches!(error, TailError::Store(StoreError::Full(_))) {
             let by_size = Retention {
@@ -149,11 +151,11 @@ impl Collector {
 
     fn recovered(&self) {
         if self.shared.health().trouble.is_some() {
-            tracing::info!("collecting again; nothing was lost");
             self.shared.set(|health| {
                 health.trouble = None;
                 health.since = None;
             });
+            tracing::info!("collecting again; nothing was lost");
         }
     }
 
