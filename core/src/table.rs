@@ -67,11 +67,14 @@ impl Set {
 
     /// The way that [`Set::admit`] would use: the key's own, else a free one, else the one idle longest,
     /// banned ones last.
-    #[inline]
+    #[inline(always)]
     pub fn victim(&self, hash: u64, at: u32) -> usize {
-        if let Some(way) = self.find(hash) {
-            return way;
-        }
+        self.find(hash).unwrap_or_else(|| self.idlest(at))
+    }
+
+    /// A free way, else the one whose record is worth least.
+    #[inline(never)]
+    fn idlest(&self, at: u32) -> usize {
         let ways = self.records.iter().enumerate();
         ways.min_by_key(|(_, record)| worth(record, at))
             .map_or(0, |(way, _)| way)

@@ -94,6 +94,23 @@ impl<'a> Watched<'a> {
     }
 }
 
+impl<'a> Witnesses<'a> {
+    /// The zone that was just asked joins those before it.
+    #[inline(always)]
+    fn join(&mut self, check: &Check, voice: &Voice<'_, 'a>, before: Option<&Heard<'_, 'a>>) {
+        if let Some(known) = before.and_then(|heard| heard.witnesses.as_ref()) {
+            *self = *known;
+        }
+        if let Some(slot) = self.touched.get_mut(voice.place) {
+            *slot = Some(Touch {
+                zone: check.place(),
+                hash: voice.case.hash,
+                way: voice.outcome.way,
+            });
+        }
+    }
+}
+
 impl<'a> Judgement<'a> {
     /// A request that arrives.
     pub fn new(
@@ -179,42 +196,23 @@ impl<'a> Judgement<'a> {
         // A bot that can prove who it is does not answer for its neighbours.
         let flagged = !narrowest && worse && verdict != Verdict::Passed;
         let excused = flagged && self.asked().trust == Trust::Verified;
+        // Made in its place: a function that returned it would copy it.
+        let mut witnesses = Witnesses {
+            watched: Watched::of(&case, &outcome),
+            narrow: narrowest,
+            touched: [None; MAX_ZONES],
+        };
+        witnesses.join(check, &voice, before);
         if !excused && (enough || wider.is_empty() && worse) {
-            return self.conclude(&voice, &self.witnesses(check, &voice, before));
+            return self.conclude(&voice, &witnesses);
         }
         let heard = Heard {
             worst: if worse && !excused { Some(&voice) } else { worst },
-            witnesses: Some(self.witnesses(check, &voice, before)),
+            witnesses: Some(witnesses),
             count: voice.place + 1,
             digest: Some((seed, &visit)),
         };
         self.hear_wider(if excused { &[] } else { wider }, Some(&heard))
-    }
-
-    /// Who accounted the request, with the zone that was just asked.
-    #[inline(always)]
-    fn witnesses(
-        &self,
-        check: &Check,
-        voice: &Voice<'_, 'a>,
-        before: Option<&Heard<'_, 'a>>,
-    ) -> Witnesses<'a> {
-        let mut witnesses = match before.map(|heard| heard.witnesses) {
-            Some(Some(witnesses)) => witnesses,
-            _ => Witnesses {
-                watched: Watched::of(voice.case, voice.outcome),
-                narrow: voice.narrowest,
-                touched: [None; MAX_ZONES],
-            },
-        };
-        if let Some(slot) = witnesses.touched.get_mut(voice.place) {
-            *slot = Some(Touch {
-                zone: check.place(),
-                hash: voice.case.hash,
-                way: voice.outcome.way,
-            });
-        }
-        witnesses
     }
 
     #[cold]

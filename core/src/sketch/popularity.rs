@@ -101,7 +101,7 @@ impl<'a> Popularity<'a> {
 
     /// Rates a URL and adds it without counting the visit: for callers that go through one epoch in
     /// parallel and then say how many they were. They must not pass [`Popularity::room`] in one go.
-    #[inline]
+    #[inline(always)]
     pub fn rate_and_add(&self, url: u64) -> Rating {
         let running = self.state.epoch.load(Relaxed) as usize & 1;
         let total = self.state.finished.load(Relaxed);
