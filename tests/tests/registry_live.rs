@@ -51,7 +51,7 @@ fn workers_run_what_was_promoted_and_what_was_rolled_back() {
     let figure = r#"{"value":0.97,"low":0.96,"high":0.98}"#;
     let measured = |digest: &str| {
         format!(
-            r#"{{"digest":"{digest}","auc":{figure},"recall_at_budget":{figure},"false_positive_rate":{{"value":0,"low":0,"high":0.001}}}}"#
+            r#"{{"digest":"{digest}","auc":{figure},"recall_at_budget":{figure},"false_positive_rate":{{"value":0,"low":0,"high":0.001}},"rejected_crawlers":{figure}}}"#
         )
     };
     let evaluation = format!(

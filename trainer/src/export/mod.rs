@@ -5,8 +5,9 @@ mod parquet;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -136,7 +137,10 @@ pub fn run(args: &Args) -> Result<(), ExportError> {
 }
 
 fn to_file(store: &Store, selection: &Selection, format: Format, path: &Path) -> Result<u64, ExportError> {
-    let file = File::create(path).map_err(|source| ExportError::File {
+    // It holds what clients did: nobody else's to read until its owner says so.
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let file = options.open(path).map_err(|source| ExportError::File {
         path: path.to_owned(),
         source,
     })?;

@@ -68,7 +68,9 @@ fn store(dir: &TempDir) -> Store {
         at: AT,
         note: String::new(),
     };
-    store.add_labels(&[label], &Names::Plain, false).unwrap();
+    store
+        .add_labels(&[label], &Names::Plain, false, (AT, "ana"))
+        .unwrap();
     store
 }
 
@@ -78,6 +80,8 @@ fn parquet_reads_back() {
     let path = dir.path().join("s.parquet");
     let rows = to_file(&store(&dir), &Selection::default(), Format::Parquet, &path).unwrap();
     assert_eq!(rows, 6);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600, "what clients did is nobody else's to read");
     let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
     assert_eq!(reader.metadata().file_metadata().num_rows(), 6);
     let rows: Vec<Vec<(String, Field)>> = reader

@@ -286,7 +286,8 @@ fn add_one(add: &Add) -> Result<(), LabelError> {
         note: add.note.clone(),
     };
     check_texts(&label)?;
-    store.add_labels(std::slice::from_ref(&label), &names, add.unseen)?;
+    let by = (label.at, label.author.as_str());
+    store.add_labels(std::slice::from_ref(&label), &names, add.unseen, by)?;
     for client in find(&store, &names, &label.client)? {
         if client.zone == label.zone && client.conflict {
             eprintln!("{shown} has labels that say otherwise; `sekisho label resolve {shown}` shows them");
@@ -298,7 +299,7 @@ fn add_one(add: &Add) -> Result<(), LabelError> {
 fn import_all(import: &Import) -> Result<ExitCode, LabelError> {
     let (store, names) = import.access.open()?;
     let labels = files::read(&import.file, import.format)?;
-    let outcomes = store.add_labels(&labels, &names, import.unseen)?;
+    let outcomes = store.add_labels(&labels, &names, import.unseen, (now(), &author()))?;
     let count = |wanted: Outcome| outcomes.iter().filter(|outcome| **outcome == wanted).count();
     let unknown = count(Outcome::UnknownClient);
     eprintln!(

@@ -2,6 +2,9 @@ use std::path::Path;
 
 use super::*;
 
+/// When labels are brought, and who does.
+const BY: (u32, &str) = (1_900_000_000, "importer");
+
 fn label(client: &str, note: &str) -> StoredLabel {
     StoredLabel {
         zone: "clients".into(),
@@ -25,7 +28,7 @@ fn files_are_read_back_as_they_were_written() {
         label("192.0.2.4", "'quoted"),
         label("192.0.2.5", ""),
     ];
-    store.add_labels(&labels, &Names::Plain, true).unwrap();
+    store.add_labels(&labels, &Names::Plain, true, BY).unwrap();
     for format in [files::Format::Csv, files::Format::Jsonl] {
         let mut bytes = Vec::new();
         files::export(&store, format, &mut bytes).unwrap();
@@ -39,7 +42,7 @@ fn files_are_read_back_as_they_were_written() {
         }
         let read = files::read_from(bytes.as_slice(), Path::new("labels"), format).unwrap();
         assert_eq!(read, labels);
-        let again = store.add_labels(&read, &Names::Plain, false).unwrap();
+        let again = store.add_labels(&read, &Names::Plain, false, BY).unwrap();
         assert_eq!(again, [Outcome::AlreadyThere; 5]);
     }
 }
@@ -110,7 +113,7 @@ fn belief_and_labels_are_shown() {
         ..label("2001:db8:1:2::/64", "")
     };
     let labels = [trapped, label("2001:db8:1:2::/64", "our office")];
-    store.add_labels(&labels, &Names::Plain, true).unwrap();
+    store.add_labels(&labels, &Names::Plain, true, BY).unwrap();
     let found = find(&store, &Names::Plain, "2001:db8:1:2::99").unwrap();
     assert_eq!(found.len(), 1, "an address is found by its network");
     insta::assert_snapshot!(format!(

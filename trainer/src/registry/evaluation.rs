@@ -29,6 +29,9 @@ pub struct Measured {
     pub recall_at_budget: Option<Interval>,
     /// Share of people over the model's own reject threshold.
     pub false_positive_rate: Option<Interval>,
+    /// Share of crawlers over the model's own reject threshold.
+    #[serde(default)]
+    pub rejected_crawlers: Option<Interval>,
 }
 
 /// What gates read. Clients may be weighed, so counts of them need not be whole.
@@ -87,6 +90,7 @@ struct Estimate {
 #[derive(Deserialize)]
 struct Segment {
     humans: Rejected,
+    crawlers: Rejected,
 }
 
 #[derive(Deserialize)]
@@ -109,6 +113,18 @@ struct Moved {
     completed: f64,
 }
 
+impl Rejected {
+    /// Of all its clients; `None` where there is none.
+    fn share(&self) -> Option<Interval> {
+        let (low, high) = self.interval;
+        (self.clients > 0.0).then(|| Interval {
+            value: self.rejected / self.clients,
+            low,
+            high,
+        })
+    }
+}
+
 impl From<Estimate> for Option<Interval> {
     fn from(estimate: Estimate) -> Option<Interval> {
         let (value, (low, high)) = (estimate.value?, estimate.interval?);
@@ -118,17 +134,12 @@ impl From<Estimate> for Option<Interval> {
 
 impl From<Figures> for Measured {
     fn from(figures: Figures) -> Measured {
-        let people = figures.all.humans;
-        let (low, high) = people.interval;
         Measured {
             digest: figures.digest,
             auc: figures.auc.into(),
             recall_at_budget: figures.recall_at_budget.into(),
-            false_positive_rate: (people.clients > 0.0).then(|| Interval {
-                value: people.rejected / people.clients,
-                low,
-                high,
-            }),
+            false_positive_rate: figures.all.humans.share(),
+            rejected_crawlers: figures.all.crawlers.share(),
         }
     }
 }
@@ -176,6 +187,10 @@ mod tests {
         assert_eq!(
             read.challenger.false_positive_rate.map(|rate| rate.value),
             Some(0.01)
+        );
+        assert_eq!(
+            read.challenger.rejected_crawlers.map(|share| share.value),
+            Some(1.0)
         );
         assert_eq!(read.challenger.recall_at_budget, None);
         assert_eq!(

@@ -16,6 +16,10 @@ pub struct Gates {
     pub max_auc_loss: f64,
     /// So much may the recall at the budget be below the champion's.
     pub max_recall_loss: f64,
+    /// The challenger must stop this share of the crawlers, by its own thresholds.
+    pub min_rejected_crawlers: f64,
+    /// So much may that share be below the champion's.
+    pub max_rejected_crawlers_loss: f64,
     /// The challenger may stop this share of people.
     pub max_false_positive_rate: f64,
     /// So many clients may be newly stopped; unset asks for no limit.
@@ -43,6 +47,10 @@ impl Default for Gates {
             // About the width of the interval over a thousand clients a class.
             max_auc_loss: 0.005,
             max_recall_loss: 0.02,
+            // One that stops next to nothing ranks well and protects nobody.
+            min_rejected_crawlers: 0.05,
+            // Thresholds that were set anew move this share more than they move a ranking.
+            max_rejected_crawlers_loss: 0.1,
             // Twice what thresholds are set to by default.
             max_false_positive_rate: 0.004,
             max_newly_stopped: None,
@@ -69,6 +77,14 @@ pub struct GateFlags {
     /// Most that the recall at the budget may be below the champion's
     #[arg(long, value_name = "SHARE")]
     max_recall_loss: Option<f64>,
+
+    /// Smallest share of crawlers stopped
+    #[arg(long, value_name = "SHARE")]
+    min_rejected_crawlers: Option<f64>,
+
+    /// Most that the share of crawlers stopped may be below the champion's
+    #[arg(long, value_name = "SHARE")]
+    max_rejected_crawlers_loss: Option<f64>,
 
     /// Largest share of people stopped
     #[arg(long, value_name = "SHARE")]
@@ -98,6 +114,10 @@ impl GateFlags {
             min_auc: self.min_auc.unwrap_or(gates.min_auc),
             max_auc_loss: self.max_auc_loss.unwrap_or(gates.max_auc_loss),
             max_recall_loss: self.max_recall_loss.unwrap_or(gates.max_recall_loss),
+            min_rejected_crawlers: self.min_rejected_crawlers.unwrap_or(gates.min_rejected_crawlers),
+            max_rejected_crawlers_loss: self
+                .max_rejected_crawlers_loss
+                .unwrap_or(gates.max_rejected_crawlers_loss),
             max_false_positive_rate: self
                 .max_false_positive_rate
                 .unwrap_or(gates.max_false_positive_rate),
@@ -151,13 +171,21 @@ pub fn check(gates: &Gates, evaluation: &Evaluation) -> Vec<GateResult> {
         limit,
         passed: measured.is_some_and(|measured| measured <= limit),
     };
-    let auc = challenger.auc.map(|auc| auc.low);
-    let mut results = vec![GateResult {
-        gate: "min_auc",
-        measured: auc,
-        limit: gates.min_auc,
-        passed: auc.is_some_and(|auc| auc >= gates.min_auc),
-    }];
+    let least = |gate, measured: Option<f64>, limit: f64| GateResult {
+        gate,
+        measured,
+        limit,
+        passed: measured.is_some_and(|measured| measured >= limit),
+    };
+    let value = |share: Option<Interval>| share.map(|share| share.value);
+    let mut results = vec![
+        least("min_auc", challenger.auc.map(|auc| auc.low), gates.min_auc),
+        least(
+            "min_rejected_crawlers",
+            value(challenger.rejected_crawlers),
+            gates.min_rejected_crawlers,
+        ),
+    ];
     if let Some(champion) = &evaluation.champion {
         let loss =
             |before: Option<Interval>, after: Option<Interval>| Some(exact(before?.value - after?.value));
@@ -168,11 +196,16 @@ pub fn check(gates: &Gates, evaluation: &Evaluation) -> Vec<GateResult> {
         ));
         let recall = loss(champion.recall_at_budget, challenger.recall_at_budget);
         results.push(most("max_recall_loss", recall, gates.max_recall_loss));
+        let rejected = loss(champion.rejected_crawlers, challenger.rejected_crawlers);
+        results.push(most(
+            "max_rejected_crawlers_loss",
+            rejected,
+            gates.max_rejected_crawlers_loss,
+        ));
     }
-    let people = challenger.false_positive_rate.map(|rate| rate.value);
     results.push(most(
         "max_false_positive_rate",
-        people,
+        value(challenger.false_positive_rate),
         gates.max_false_positive_rate,
     ));
     if let Some(limit) = gates.max_newly_stopped {
@@ -221,6 +254,7 @@ mod tests {
             auc: interval(auc),
             recall_at_budget: interval(recall),
             false_positive_rate: interval(people),
+            rejected_crawlers: interval(0.7),
         }
     }
 
@@ -267,6 +301,18 @@ mod tests {
         check(
             |e, _| e.challenger.recall_at_budget = interval(0.7),
             "max_recall_loss is 0.02, measured 0.1",
+        );
+        check(
+            |e, _| e.challenger.rejected_crawlers = interval(0.59),
+            "max_rejected_crawlers_loss is 0.1, measured 0.11",
+        );
+        check(
+            |e, _| (e.champion, e.challenger.rejected_crawlers) = (None, interval(0.0)),
+            "min_rejected_crawlers is 0.05, measured 0",
+        );
+        check(
+            |e, _| (e.champion, e.challenger.rejected_crawlers) = (None, None),
+            "min_rejected_crawlers is 0.05, and the evaluation does not measure it",
         );
         check(
             |e, _| e.challenger.false_positive_rate = interval(0.005),

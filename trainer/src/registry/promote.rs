@@ -109,10 +109,11 @@ pub fn promote(
         return Err(RegistryError::AlreadyChampion(short(&digest).to_owned()));
     }
     // Where a promotion of this very model was cut off, the champion before it is in the history.
-    let previous = if present.as_ref() == Some(&digest) {
-        recorded
+    let (previous, measure) = if present.as_ref() == Some(&digest) {
+        (recorded.clone(), recorded)
     } else {
-        present
+        // Workers keep a model in force whose file was taken away.
+        (present.clone(), present.or(recorded))
     };
     let evaluation = match evaluation {
         Some(evaluation) => evaluation,
@@ -121,7 +122,7 @@ pub fn promote(
             .evaluation
             .ok_or(RegistryError::NotEvaluated)?,
     };
-    let results = judge(gates, &evaluation, &digest, previous.as_deref())?;
+    let results = judge(gates, &evaluation, &digest, measure.as_deref())?;
     keep_previous(&shelf, place, previous.as_deref(), request.now)?;
     let change = Change {
         at: request.now,

@@ -54,7 +54,7 @@ pub struct Access {
     pub shared: Arc<Shared>,
     token: Option<[u8; 32]>,
     idle: Mutex<Vec<Store>>,
-    readers: Semaphore,
+    readers: Arc<Semaphore>,
 }
 
 impl Access {
@@ -68,7 +68,7 @@ impl Access {
             shared,
             token: token.map(|token| Sha256::digest(token.bytes()).into()),
             idle: Mutex::default(),
-            readers: Semaphore::new(READERS),
+            readers: Arc::new(Semaphore::new(READERS)),
         }
     }
 
@@ -87,9 +87,11 @@ impl Access {
         self: &Arc<Access>,
         question: impl FnOnce(&Store, &Names) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let _permit = self.readers.acquire().await;
+        let permit = self.readers.clone().acquire_owned().await;
         let access = self.clone();
         let asked = tokio::task::spawn_blocking(move || {
+            // Goes with the question, not with who asked: one who hangs up leaves his question running.
+            let _permit = permit;
             let store = access.take()?;
             let answer = question(&store, &access.names);
             access.give_back(store);

@@ -1,6 +1,7 @@
 //! What clients are, who says so, and what is believed when they disagree.
 
 use rusqlite::{Connection, Row};
+use sekisho_core::key::shown_client;
 use sekisho_core::sample;
 use serde::{Deserialize, Serialize};
 
@@ -169,25 +170,30 @@ pub fn resolve(labels: &[(Class, Origin, u32)]) -> Option<Resolved> {
 }
 
 impl Store {
-    /// Adds labels in one transaction, each with a line in the audit log; tells what became of each. A client that is
-    /// not in the store is added when `unseen`.
+    /// Adds labels in one transaction, each with a line in the audit log that says who brought it and when, whatever
+    /// the label says of itself; tells what became of each. An IPv6 address that is not in the store stands for its
+    /// network, as the zone keeps it. A client that is not in the store either way is added when `unseen`.
     pub fn add_labels(
         &self,
         labels: &[StoredLabel],
         names: &Names,
         unseen: bool,
+        (now, actor): (u32, &str),
     ) -> Result<Vec<Outcome>, StoreError> {
         let transaction = self.write()?;
         let mut outcomes = Vec::with_capacity(labels.len());
         for label in labels {
-            let name = names.client(&label.client);
-            let client = match client_id(&transaction, &label.zone, &name)? {
-                None if unseen => {
-                    let network = names.network(&label.client);
-                    Some(add_client(&transaction, &label.zone, &name, &network, label.at)?)
-                }
-                known => known,
-            };
+            let shown = shown_client(&label.client);
+            let exact = client_id(&transaction, &label.zone, &names.client(&label.client))?;
+            let name = names.client(&shown);
+            let client =
+                match exact.map_or_else(|| client_id(&transaction, &label.zone, &name), |id| Ok(Some(id)))? {
+                    None if unseen => {
+                        let network = names.network(&shown);
+                        Some(add_client(&transaction, &label.zone, &name, &network, label.at)?)
+                    }
+                    known => known,
+                };
             let Some(client) = client else {
                 outcomes.push(Outcome::UnknownClient);
                 continue;
@@ -206,9 +212,11 @@ impl Store {
                 &label.note,
             )?;
             believe(&transaction, client)?;
-            let detail = serde_json::json!({"class": label.class, "origin": label.origin});
+            let detail = serde_json::json!({
+                "class": label.class, "origin": label.origin, "author": label.author, "said_at": label.at,
+            });
             let subject = format!("client:{client}");
-            audit(&transaction, label.at, &label.author, "label", &subject, &detail)?;
+            audit(&transaction, now, actor, "label", &subject, &detail)?;
         }
         transaction.commit()?;
         Ok(outcomes)

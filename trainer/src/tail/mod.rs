@@ -71,6 +71,15 @@ struct Followed {
     grown: Instant,
 }
 
+/// What a look at a file found.
+#[derive(Default)]
+struct Looked {
+    /// It is to be followed from now on.
+    followed: Option<Followed>,
+    /// Row of its position in the store, which is to be kept.
+    still_there: Option<i64>,
+}
+
 /// One source: a sample file, and what it was rotated to.
 pub struct Tail {
     name: String,
@@ -78,6 +87,8 @@ pub struct Tail {
     open: Vec<Followed>,
     listed: Option<Instant>,
     marked: Option<Instant>,
+    /// Rotated files that cannot be read, which was said.
+    unreadable: Vec<PathBuf>,
     buffer: Vec<u8>,
 }
 
@@ -90,6 +101,7 @@ impl Tail {
             open: Vec::new(),
             listed: None,
             marked: None,
+            unreadable: Vec::new(),
             buffer: Vec::new(),
         }
     }
@@ -153,45 +165,28 @@ impl Tail {
         for followed in &mut self.open {
             followed.current = false;
         }
+        let mut unreadable = Vec::new();
         for path in paths {
-            let current = path == self.path;
-            let file = match File::open(&path) {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(failed(&path, error)),
-            };
-            let (id, length) = id_of(&file).map_err(|error| failed(&path, error))?;
-            if let Some(followed) = self.open.iter_mut().find(|followed| followed.position.id == id) {
-                followed.path.clone_from(&path);
-                followed.position.path = path.display().to_string();
-                followed.current = current;
-                continue;
-            }
-            let head = |length| head_of(&file, length, names);
-            let position = match recognise(&known, id, length, head) {
-                Ok(Recognised::Known(position)) => {
-                    still_there.extend(position.row);
-                    (current || length > position.offset).then_some(position)
+            match self.look_at(&path, &known, names) {
+                Ok(Looked {
+                    followed,
+                    still_there: row,
+                }) => {
+                    still_there.extend(row);
+                    opened.extend(followed);
                 }
-                Ok(Recognised::Copy(position)) => Some(position),
-                Ok(Recognised::New) => (current || length > 0).then(|| fresh(id)),
-                Ok(Recognised::Stale) => None,
-                Err(error) => return Err(failed(&path, error)),
-            };
-            if let Some(position) = position {
-                let shown = path.display().to_string();
-                opened.push(Followed {
-                    file,
-                    position: Position {
-                        path: shown,
-                        ..position
-                    },
-                    path,
-                    current,
-                    grown: Instant::now(),
-                });
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if path == self.path => return Err(failed(&path, error)),
+                // What was rotated and cannot be read must not keep the rest from being read.
+                Err(error) => {
+                    if !self.unreadable.contains(&path) {
+                        tracing::warn!("{}: {} is left out: {error}", self.name, path.display());
+                    }
+                    unreadable.push(path);
+                }
             }
         }
+        self.unreadable = unreadable;
         self.open.extend(opened);
         // The current one last: what was written earlier is stored earlier.
         self.open.sort_by_key(|followed| followed.current);
@@ -202,6 +197,44 @@ impl Tail {
             self.marked = Some(Instant::now());
         }
         Ok(())
+    }
+
+    /// Opens a file unless it is followed already or holds nothing new.
+    fn look_at(&mut self, path: &Path, known: &[Position], names: &Names) -> io::Result<Looked> {
+        let current = path == self.path;
+        let file = File::open(path)?;
+        let (id, length) = id_of(&file)?;
+        if let Some(followed) = self.open.iter_mut().find(|followed| followed.position.id == id) {
+            followed.path = path.to_owned();
+            followed.position.path = path.display().to_string();
+            followed.current = current;
+            return Ok(Looked::default());
+        }
+        let head = |length| head_of(&file, length, names);
+        let mut still_there = None;
+        let position = match recognise(known, id, length, head)? {
+            Recognised::Known(position) => {
+                still_there = position.row;
+                (current || length > position.offset).then_some(position)
+            }
+            Recognised::Copy(position) => Some(position),
+            Recognised::New => (current || length > 0).then(|| fresh(id)),
+            Recognised::Stale => None,
+        };
+        let followed = position.map(|position| Followed {
+            position: Position {
+                path: path.display().to_string(),
+                ..position
+            },
+            path: path.to_owned(),
+            file,
+            current,
+            grown: Instant::now(),
+        });
+        Ok(Looked {
+            followed,
+            still_there,
+        })
     }
 
     /// Reads and stores the next chunk of one file; `None` when it has none.

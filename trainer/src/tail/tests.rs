@@ -248,6 +248,33 @@ fn a_copy_by_hand_doubles_nothing() {
 }
 
 #[test]
+fn a_rotated_file_that_cannot_be_read_does_not_stop_the_rest() {
+    // Nobody may read this one, not even root.
+    let unreadable = Path::new("/sys/bus/platform/drivers_probe");
+    if File::open(unreadable).is_ok_and(|file| read_at(&file, &mut [0], 0).is_ok()) || !unreadable.exists() {
+        eprintln!("this system has no file that cannot be read");
+        return;
+    }
+    let mut bench = Bench::new();
+    std::os::unix::fs::symlink(unreadable, bench.path("s.1")).unwrap();
+    bench.write("s", 3);
+    assert_eq!(bench.read().samples, 3);
+    bench.tail.listed = None;
+    bench.write("s", 2);
+    assert_eq!(bench.read().samples, 2);
+    assert_eq!(bench.tail.unreadable, [bench.path("s.1")]);
+    bench.complete();
+
+    let mut bench = Bench::new();
+    std::os::unix::fs::symlink(unreadable, bench.path("s")).unwrap();
+    let error = bench.tail.step(&bench.store, &Names::Plain, NOW).unwrap_err();
+    assert!(
+        error.to_string().contains("let this user into the group"),
+        "{error}"
+    );
+}
+
+#[test]
 fn bytes_that_are_no_lines_are_passed_over() {
     let mut bench = Bench::new();
     bench.append("s", &vec![0; 3 << 20]);

@@ -76,21 +76,15 @@ impl Change {
         let days = seconds.div_ceil(DAY).max(1);
         let (new, released) = (&self.newly_stopped, &self.released);
         let orders = match (self.orders_known, whole(new.completed)) {
-            (false, _) => "the data do not tell who completed an order".to_owned(),
-            (true, 0) => "none of them completed an order".to_owned(),
-            (true, count) => format!("{} of them completed an order", grouped(count)),
-        };
-        let people = match whole(new.humans) {
-            0 => "none of the newly stopped is labelled human".to_owned(),
-            count => format!(
-                "{} of the newly stopped {} labelled human",
-                grouped(count),
-                are(count)
+            (false, _) => "the data do not tell who completed an order; of the newly stopped".to_owned(),
+            (true, count) => format!(
+                "of the newly stopped {} completed an order and",
+                none_or(count, "", "")
             ),
         };
         format!(
-            "on the last {} this model would newly stop {} ({:.2} % of load) and release {} ({:.2} % of load); {orders}; \
-             {people}.",
+            "on the last {} this model would newly stop {} ({:.2} % of load) and release {} ({:.2} % of load); {orders} \
+             {} labelled human; of the released {} labelled crawler.",
             if days == 1 {
                 "day".to_owned()
             } else {
@@ -100,6 +94,8 @@ impl Change {
             new.load * 100.0,
             grouped(whole(released.clients)),
             released.load * 100.0,
+            none_or(whole(new.humans), " is", " are"),
+            none_or(whole(released.crawlers), " is", " are"),
         )
     }
 }
@@ -108,8 +104,13 @@ fn whole(number: f64) -> u64 {
     number.round() as u64
 }
 
-fn are(count: u64) -> &'static str {
-    if count == 1 { "is" } else { "are" }
+/// The count, or "none", and the verb that goes with it.
+fn none_or(count: u64, one: &str, several: &str) -> String {
+    match count {
+        0 => format!("none{one}"),
+        1 => format!("1{one}"),
+        count => format!("{}{several}", grouped(count)),
+    }
 }
 
 fn clients(number: f64) -> String {
@@ -130,10 +131,13 @@ mod tests {
             crawlers: 0.0,
             completed,
         };
-        let check = |newly_stopped, orders_known, seconds, expected: &str| {
+        let check = |newly_stopped, crawlers, orders_known, seconds, expected: &str| {
             let change = Change {
                 newly_stopped,
-                released: moved(4.0, 0.002, 0.0, 0.0),
+                released: Moved {
+                    crawlers,
+                    ..moved(4.0, 0.002, 0.0, 0.0)
+                },
                 still_stopped: Moved::default(),
                 orders_known,
             };
@@ -141,24 +145,29 @@ mod tests {
         };
         check(
             moved(31.0, 0.03, 0.0, 0.0),
+            0.0,
             true,
             604_799,
             "on the last 7 days this model would newly stop 31 clients (3.00 % of load) and release 4 (0.20 % of load); \
-             none of them completed an order; none of the newly stopped is labelled human.",
+             of the newly stopped none completed an order and none is labelled human; of the released none is labelled \
+             crawler.",
         );
         check(
-            moved(1.0, 0.0, 1.0, 2.0),
+            moved(3.0, 0.0, 1.0, 2.0),
+            3.0,
             true,
             60,
-            "on the last day this model would newly stop 1 client (0.00 % of load) and release 4 (0.20 % of load); 2 of \
-             them completed an order; 1 of the newly stopped is labelled human.",
+            "on the last day this model would newly stop 3 clients (0.00 % of load) and release 4 (0.20 % of load); of \
+             the newly stopped 2 completed an order and 1 is labelled human; of the released 3 are labelled crawler.",
         );
         check(
             moved(0.0, 0.0, 0.0, 0.0),
+            1.0,
             false,
             60,
             "on the last day this model would newly stop 0 clients (0.00 % of load) and release 4 (0.20 % of load); the \
-             data do not tell who completed an order; none of the newly stopped is labelled human.",
+             data do not tell who completed an order; of the newly stopped none is labelled human; of the released 1 is \
+             labelled crawler.",
         );
     }
 }

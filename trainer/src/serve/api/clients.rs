@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::labels::label_json;
 use super::refusal::Refusal;
+use crate::label;
 use crate::serve::shared::Access;
 use crate::store::{ClientOrder, MAX_PAGE, PageQuery};
 
@@ -41,7 +42,7 @@ pub async fn page(
 ) -> Result<Json<Value>, Refusal> {
     let Query(asked) = asked?;
     if let Some(name) = asked.name {
-        let named = access.ask(move |store, names| store.clients_named(&names.client(&name)));
+        let named = access.ask(move |store, names| label::find(store, names, &name));
         return Ok(Json(json!({"clients": named.await?, "next": null})));
     }
     let limit = asked.limit.unwrap_or(USUAL);

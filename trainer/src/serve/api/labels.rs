@@ -75,7 +75,10 @@ pub async fn add(
     };
     check_texts(&label).map_err(|error| Refusal::bad(error.to_string()))?;
     let outcome = access
-        .ask(move |store, names| store.add_labels(&[label], names, unseen))
+        .ask(move |store, names| {
+            let by = (label.at, label.author.clone());
+            store.add_labels(&[label], names, unseen, (by.0, &by.1))
+        })
         .await?;
     match outcome.as_slice() {
         [Outcome::Added] => Ok((StatusCode::CREATED, Json(json!({"added": true})))),

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// When labels are brought, and who does.
+const BY: (u32, &str) = (NOW + 9, "importer");
+
 #[test]
 fn pseudonyms_leave_no_address_in_the_file() {
     let mut bench = Bench::new(Names::keyed(b"k"));
@@ -59,7 +62,7 @@ fn labels_come_with_samples_once_and_conflicts_are_seen() {
     };
     let again = [label.clone(), label.clone()];
     assert_eq!(
-        bench.store.add_labels(&again, &bench.names, false).unwrap(),
+        bench.store.add_labels(&again, &bench.names, false, BY).unwrap(),
         [Outcome::Added, Outcome::AlreadyThere]
     );
     let client = bench.named("192.0.2.7");
@@ -81,14 +84,55 @@ fn labels_come_with_samples_once_and_conflicts_are_seen() {
     };
     let unknown = [unknown];
     assert_eq!(
-        bench.store.add_labels(&unknown, &bench.names, false).unwrap(),
+        bench.store.add_labels(&unknown, &bench.names, false, BY).unwrap(),
         [Outcome::UnknownClient]
     );
     assert_eq!(
-        bench.store.add_labels(&unknown, &bench.names, true).unwrap(),
+        bench.store.add_labels(&unknown, &bench.names, true, BY).unwrap(),
         [Outcome::Added]
     );
     assert_eq!(bench.named("192.0.2.9").class, Some(Class::Human));
+    assert_eq!(
+        bench.count(&format!(
+            "audit WHERE action = 'label' AND at = {} AND actor = 'importer'",
+            BY.0
+        )),
+        2,
+        "whatever a file says of itself"
+    );
+}
+
+#[test]
+fn an_address_stands_for_its_network_where_the_zone_keeps_networks() {
+    let mut bench = Bench::new(Names::keyed(b"k"));
+    bench.put(&[
+        sample("2001:db8:1:2::/64", 1, NOW),
+        sample("2001:db8:1:3::7", 2, NOW),
+    ]);
+    let label = |client: &str| StoredLabel {
+        zone: "clients".into(),
+        client: client.into(),
+        class: Class::Human,
+        origin: Origin::Operator,
+        author: "ana".into(),
+        at: NOW,
+        note: String::new(),
+    };
+    let labels = [
+        label("2001:db8:1:2::9"),
+        label("2001:db8:1:3::7"),
+        label("2001:db8:1:4::9"),
+    ];
+    let added = bench.store.add_labels(&labels, &bench.names, true, BY).unwrap();
+    assert_eq!(added, [Outcome::Added; 3]);
+    for name in ["2001:db8:1:2::/64", "2001:db8:1:3::7", "2001:db8:1:4::/64"] {
+        assert_eq!(
+            bench.named(&bench.names.client(name)).class,
+            Some(Class::Human),
+            "{name}"
+        );
+    }
+    assert_eq!(bench.count("client"), 3);
 }
 
 #[test]
@@ -182,7 +226,7 @@ fn a_client_that_an_operator_labelled_outlives_its_samples() {
         at: NOW,
         note: String::new(),
     };
-    bench.store.add_labels(&[label], &bench.names, false).unwrap();
+    bench.store.add_labels(&[label], &bench.names, false, BY).unwrap();
     let retention = Retention {
         seconds: 10,
         bytes: u64::MAX,

@@ -139,7 +139,7 @@ impl Place {
         let measured = |digest: &str| {
             let figure = |value: f64| json!({"value": value, "low": value - 0.01, "high": value + 0.01});
             json!({"digest": digest, "auc": figure(0.97), "recall_at_budget": figure(0.8),
-                   "false_positive_rate": figure(0.001), "more": [1, 2]})
+                   "false_positive_rate": figure(0.001), "rejected_crawlers": figure(0.7), "more": [1, 2]})
         };
         let document = json!({"champion": champion.map(measured), "challenger": measured(challenger),
             "newly_stopped": 31, "released": 4, "completed_among_newly_stopped": 0, "canaries_flipped": 0,
