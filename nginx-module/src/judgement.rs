@@ -64,7 +64,7 @@ impl Heard<'_, '_> {
     };
 }
 
-/// The zones that accounted a request.
+/// The zones that accounted a request. Made where it is used, for a function that returned it would copy it.
 #[derive(Clone, Copy)]
 struct Witnesses<'a> {
     /// The first of them.
@@ -171,13 +171,12 @@ impl<'a> Judgement<'a> {
             Some((other, visit)) if other == seed => *visit,
             _ => self.digest(seed),
         };
-        let mut shown = None;
         // Only the narrowest zone asks whose bot the client is.
         let claim = || match narrowest {
             true => self.claim(&case),
             false => Asked::UNKNOWN,
         };
-        let mut outcome = Outcome::default();
+        let (mut outcome, mut shown) = (Outcome::default(), None);
         if case.judge(&visit, claim, &mut outcome, &mut shown).is_none() {
             return self.hear_wider(wider, before);
         }
@@ -196,7 +195,6 @@ impl<'a> Judgement<'a> {
         // A bot that can prove who it is does not answer for its neighbours.
         let flagged = !narrowest && worse && verdict != Verdict::Passed;
         let excused = flagged && self.asked().trust == Trust::Verified;
-        // Made in its place: a function that returned it would copy it.
         let mut witnesses = Witnesses {
             watched: Watched::of(&case, &outcome),
             narrow: narrowest,
