@@ -6,7 +6,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::{
-    calibrate, config, doctor, drift, evaluate, export, forget, label, registry, replay, retrain, scan,
+    ask, calibrate, config, doctor, drift, evaluate, export, forget, label, registry, replay, retrain, scan,
     serve, simulate, train,
 };
 
@@ -21,6 +21,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Scan(scan::Args),
+    Ask(ask::Args),
     Calibrate(calibrate::Args),
     Train(train::Args),
     Evaluate(evaluate::Args),
@@ -51,6 +52,7 @@ impl Cli {
                 Err(error) if error.is_usage() => wrong_usage("scan", &error),
                 result => result?,
             },
+            Command::Ask(args) => ask::run(&args)?,
             Command::Calibrate(args) => calibrate::run(&args)?,
             Command::Train(args) => train::run(&args)?,
             Command::Evaluate(args) => match evaluate::run(&args) {

@@ -1,6 +1,7 @@
 //! `sekisho`: the offline half. Scans logs, trains models, measures them.
 #![forbid(unsafe_code)]
 
+mod ask;
 mod calibrate;
 mod cli;
 mod config;

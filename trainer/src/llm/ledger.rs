@@ -1,0 +1,109 @@
+//! What language models cost, kept in the store.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::OptionalExtension;
+use sekisho_llm::{Cost, Entry, Ledger, LedgerError, Spend};
+
+use crate::store::{Store, StoreError};
+
+/// Entries older than this go, in seconds: a year and a month, so that months can be compared.
+const KEPT: u64 = 400 * 86_400;
+
+/// The table `attempt` of a store.
+#[derive(Debug)]
+pub struct StoreLedger(Mutex<Store>);
+
+impl StoreLedger {
+    /// Over a connection of its own.
+    ///
+    /// # Errors
+    /// The store cannot be opened.
+    pub fn open(path: &Path) -> Result<StoreLedger, StoreError> {
+        Ok(StoreLedger(Mutex::new(Store::open_existing(path)?)))
+    }
+
+    fn with<T>(&self, question: impl FnOnce(&Store) -> Result<T, StoreError>) -> Result<T, LedgerError> {
+        let store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        question(&store).map_err(|error| LedgerError(error.to_string()))
+    }
+}
+
+impl Ledger for StoreLedger {
+    fn record(&self, entry: &Entry) -> Result<(), LedgerError> {
+        self.with(|store| store.book(entry))
+    }
+
+    fn spent(&self, since: u64) -> Result<Spend, LedgerError> {
+        self.with(|store| store.spent(since))
+    }
+}
+
+impl Store {
+    /// Books one request to a language model.
+    pub fn book(&self, entry: &Entry) -> Result<(), StoreError> {
+        let nanos = match entry.cost {
+            Cost::Nothing => Some(0),
+            Cost::Nanos(nanos) => Some(nanos.cast_signed()),
+            Cost::Unpriced => None,
+        };
+        let transaction = self.write()?;
+        transaction
+            .prepare_cached(
+                "INSERT INTO attempt (at, operation, provider, model, served, outcome, duration_ms, tokens_in, tokens_out,
+                     nanos) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?
+            .execute((
+                entry.at.cast_signed(),
+                &entry.operation,
+                &entry.provider,
+                &entry.model,
+                &entry.served,
+                &entry.outcome,
+                entry.duration_ms.cast_signed(),
+                entry.tokens_in.map(u64::cast_signed),
+                entry.tokens_out.map(u64::cast_signed),
+                nanos,
+            ))?;
+        transaction.execute(
+            "DELETE FROM attempt WHERE at < ?",
+            [entry.at.saturating_sub(KEPT).cast_signed()],
+        )?;
+        Ok(transaction.commit()?)
+    }
+
+    /// What was spent from a Unix second on.
+    pub fn spent(&self, since: u64) -> Result<Spend, StoreError> {
+        let select = "SELECT COALESCE(SUM(nanos), 0), COALESCE(SUM(COALESCE(tokens_in, 0) + COALESCE(tokens_out, 0)), 0),
+                COUNT(*), COUNT(*) - COUNT(nanos) FROM attempt WHERE at >= ?";
+        let spent = self
+            .connection()
+            .prepare_cached(select)?
+            .query_row([since.cast_signed()], |row| {
+                let number = |place: usize| Ok::<u64, rusqlite::Error>(row.get::<_, i64>(place)?.cast_unsigned());
+                Ok(Spend {
+                    nanos: number(0)?,
+                    tokens: number(1)?,
+                    attempts: number(2)?,
+                    unpriced: number(3)?,
+                })
+            });
+        Ok(spent?)
+    }
+
+    /// Half and nineteen twentieths of a target's durations since a Unix second, in milliseconds; `None` when it was not
+    /// asked.
+    pub fn durations(&self, provider: &str, model: &str, since: u64) -> Result<Option<(u64, u64)>, StoreError> {
+        let select = "SELECT duration_ms FROM attempt WHERE at >= ?1 AND provider = ?2 AND model = ?3
+             ORDER BY duration_ms LIMIT 1 OFFSET (SELECT (COUNT(*) * ?4 - 1) / 100 FROM attempt
+                 WHERE at >= ?1 AND provider = ?2 AND model = ?3)";
+        let percentile = |percent: i64| {
+            self.connection()
+                .prepare_cached(select)?
+                .query_row((since.cast_signed(), provider, model, percent), |row| row.get::<_, i64>(0))
+                .optional()
+        };
+        Ok(percentile(50)?.zip(percentile(95)?).map(|(half, most)| (half.cast_unsigned(), most.cast_unsigned())))
+    }
+}
