@@ -23,8 +23,10 @@ use crate::dataset::{Evidence, EvidenceError, ListError, Log, Moment, Site, Site
 use crate::learn::judge;
 use crate::onnx::with_thresholds;
 use crate::scan::{DEFAULT_MODEL, ScanError, load_model};
+use crate::shape::OutputFormat;
 use choose::Chosen;
 pub use choose::{Budgets, Refusal};
+pub use halves::split;
 pub use people::People;
 pub use report::Report;
 use report::Share;
@@ -102,15 +104,6 @@ pub struct Args {
     /// What to print
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
     format: OutputFormat,
-}
-
-/// Shapes of the result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum OutputFormat {
-    /// For people
-    Table,
-    /// One document
-    Json,
 }
 
 /// Why there are no thresholds.

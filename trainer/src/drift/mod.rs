@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::dataset::{Evidence, EvidenceError, ListError, Log, Moment, Site, SiteError, UserAgents, When};
 use crate::scan::{ScanError, load_model};
+use crate::shape::OutputFormat;
 pub use watch::{Drift, Drifted, State};
 
 const EXAMPLES: &str = "\
@@ -63,15 +64,6 @@ pub struct Args {
     /// What to print
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
     format: OutputFormat,
-}
-
-/// Shapes of the result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum OutputFormat {
-    /// For people
-    Table,
-    /// One document
-    Json,
 }
 
 /// Why nothing was compared.

@@ -21,6 +21,7 @@ use clap::Subcommand;
 use sekisho_core::feature::FEATURES;
 use sekisho_core::model::Limits;
 
+pub use crate::shape::OutputFormat as Format;
 use crate::store::Store;
 pub use error::RegistryError;
 pub use gates::Gates;
@@ -54,15 +55,6 @@ pub struct Args {
 
     #[command(subcommand)]
     command: Command,
-}
-
-/// How things are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// For people.
-    Table,
-    /// One JSON document.
-    Json,
 }
 
 #[derive(Debug, Subcommand)]

@@ -31,7 +31,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, now};
 use crate::registry::promote::{Approver, POLICY};
-use crate::store::Store;
+use crate::shape::OutputFormat as Format;
+use crate::store::{Store, StoreError};
 pub use error::RetrainError;
 pub use schedule::run as scheduled;
 use steps::{Progress, Retrain};
@@ -98,15 +99,6 @@ struct Place {
     /// The time that it is taken to be, in Unix seconds: for tests
     #[arg(long, value_name = "UNIXSECONDS", global = true, hide = true)]
     now: Option<u32>,
-}
-
-/// How things are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// One document
-    Json,
 }
 
 #[derive(Debug, Subcommand)]
