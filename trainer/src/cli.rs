@@ -51,7 +51,10 @@ impl Cli {
                 Err(error) if error.is_usage() => wrong_usage("scan", &error),
                 result => result?,
             },
-            Command::Calibrate(args) => calibrate::run(&args)?,
+            Command::Calibrate(args) => match calibrate::run(&args) {
+                Err(error) if error.is_usage() => wrong_usage("calibrate", &error),
+                result => result?,
+            },
             Command::Train(args) => train::run(&args)?,
             Command::Evaluate(args) => match evaluate::run(&args) {
                 Err(error) if error.is_usage() => wrong_usage("evaluate", &error),
@@ -67,7 +70,10 @@ impl Cli {
             Command::Retrain(args) => retrain::run(&args)?,
             Command::Serve(args) => serve::run(&args)?,
             Command::Label(args) => return Ok(label::run(&args)?),
-            Command::Export(args) => export::run(&args)?,
+            Command::Export(args) => match export::run(&args) {
+                Err(error) if error.is_usage() => wrong_usage("export", &error),
+                result => result?,
+            },
             Command::Forget(args) => forget::run(&args)?,
             Command::Config(args) => return Ok(config::run(&args)?),
             Command::Completions { shell } => {

@@ -220,6 +220,30 @@ fn wrong_usage_is_told_apart() {
     bench
         .run(&["calibrate", "a.log", "--budget", "0"])
         .failed(2, "such as 0.001");
+    for flags in [["--zone", "clients"], ["--contrast", "1%"]] {
+        for command in ["calibrate", "drift"] {
+            let ran = bench.run(&[&[command, "a.log"][..], &flags].concat());
+            ran.failed(2, "cannot be used with");
+        }
+        let trained = bench.run(&[&["train", "a.log", "--out", "a.onnx"][..], &flags].concat());
+        trained.failed(2, "<--samples <FILE>|--store <DB>>");
+    }
+    bench
+        .run(&[
+            "calibrate",
+            "a.log",
+            "--budget",
+            "0.01",
+            "--suspect-budget",
+            "0.005",
+        ])
+        .failed(
+            2,
+            "--suspect-budget is at least --budget: who is rejected was suspect before",
+        );
+    bench
+        .run(&["calibrate", "--samples", "b", "--log-format", "json"])
+        .failed(2, "cannot be used with");
     bench
         .run(&["calibrate", "missing.log"])
         .failed(1, "cannot read missing.log");

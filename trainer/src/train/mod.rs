@@ -166,8 +166,8 @@ fn gather(args: &Args, bar: &ProgressBar) -> Result<Vec<Site>, TrainError> {
     let mut sites = read(&args.logs, &args.automated, &row_counts(), bar)?;
     step(bar, "reading samples".to_owned());
     let (sampled, rest) = args.evidence.sites()?;
-    if let Some(first) = &rest.first_foreign {
-        bar.suspend(|| eprintln!("sekisho: {} samples were left out: {first}", rest.foreign));
+    if let Some(told) = rest.told() {
+        bar.suspend(|| eprintln!("{told}"));
     }
     sites.extend(sampled);
     if let Some(until) = args.until {

@@ -155,8 +155,8 @@ fn read(args: &Args) -> Result<Vec<Site>, EvaluateError> {
         );
     }
     let (sampled, rest) = args.evidence.sites()?;
-    if let Some(first) = &rest.first_foreign {
-        eprintln!("sekisho: {} samples were left out: {first}", rest.foreign);
+    if let Some(told) = rest.told() {
+        eprintln!("{told}");
     }
     sites.extend(sampled);
     if let Some(since) = args.versus.since {
