@@ -6,6 +6,7 @@ mod figures;
 mod page;
 mod plots;
 mod table;
+mod words;
 
 use std::fs;
 use std::io::{self, Write};
