@@ -2,9 +2,9 @@
 
 mod learning_support;
 
-use learning_support::{Bench, labelled, log, sample};
+use learning_support::{Bench, START, labelled, log, sample, told};
 use sekisho_core::model::{Limits, Model};
-use sekisho_core::sample::Sample;
+use sekisho_core::sample::{Class, Origin, Sample};
 use serde_json::Value;
 
 fn number(value: &Value, path: &str) -> f64 {
@@ -185,6 +185,42 @@ fn a_drawn_client_weighs_what_it_stands_for_and_tells_no_more() {
     assert_eq!(number(&report, "/reject/people/judged"), 40_000.0);
     let refused = bench.run(&[&arguments[..], &["0.001"]].concat());
     refused.failed(1, "there are 400");
+}
+
+#[test]
+fn people_who_come_back_are_in_both_halves() {
+    let bench = Bench::new();
+    let visit = |day: u32, number: u32| {
+        let name = format!("10.{}.{}.1", number / 250, number % 250);
+        Sample {
+            id: format!("{:016x}", day * 1_000 + number),
+            at: START + day * 86_400 + number,
+            requests: 16 * (day + 1),
+            ..told(&name, number, true, Class::Human, Origin::Conversion)
+        }
+    };
+    let samples: Vec<Sample> = (0..8)
+        .flat_map(|day| (0..400).map(move |number| visit(day, number)))
+        .collect();
+    bench.samples("regulars", &samples);
+    let arguments = [
+        "calibrate",
+        "--samples",
+        "regulars",
+        "--budget",
+        "0.03",
+        "--format",
+        "json",
+    ];
+    for since in [&[][..], &["--since", "5d"]] {
+        let report = bench.run(&[&arguments[..], since].concat()).json();
+        let halves = ["/reject/people/judged", "/later/reject/judged"].map(|half| number(&report, half));
+        assert!(
+            halves.iter().all(|people| (150.0..=250.0).contains(people)),
+            "{halves:?}"
+        );
+        assert_eq!(halves.iter().sum::<f64>(), 400.0, "nobody is in both: {halves:?}");
+    }
 }
 
 #[test]

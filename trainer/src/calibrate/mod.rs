@@ -238,10 +238,7 @@ pub fn calibrate(
     min_requests: u32,
 ) -> Result<Report, Refusal> {
     let all = judge(model, site, min_requests);
-    let firsts = all
-        .iter()
-        .filter(|judged| judged.worst().is_some() && People::Both.includes(judged));
-    let (earlier, later) = halves::split(site, firsts.map(|judged| judged.client.first).collect());
+    let (earlier, later) = halves::split(site, min_requests);
     let (before, after) = (
         judge(model, &earlier, min_requests),
         judge(model, &later, min_requests),
