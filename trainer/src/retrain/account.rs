@@ -118,22 +118,14 @@ impl Account {
 }
 
 impl Learnt {
-    /// From what a training says. Who held most is left out where that is a client: what names clients must be
-    /// forgettable.
+    /// From what a training says, which names no client.
     pub fn of(made: &Made, people: usize, crawlers: usize) -> Learnt {
         let account = &made.account;
-        let unnamed = |capped: &Capped| Capped {
-            largest: match capped.holder {
-                Holder::Day => capped.largest.clone(),
-                Holder::Client | Holder::Network => String::new(),
-            },
-            ..capped.clone()
-        };
         Learnt {
             people,
             crawlers,
-            caps: account.caps.iter().map(unnamed).collect(),
-            doubted: account.doubted.len(),
+            caps: account.caps.clone(),
+            doubted: account.doubted,
             trees: account.stopped_at.unwrap_or(account.most_trees),
             held_out: account.held_out,
         }

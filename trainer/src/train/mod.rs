@@ -219,6 +219,9 @@ fn write(
             site.name, site.lines
         );
     }
+    for line in &learnt.named {
+        eprintln!("{line}");
+    }
     if recipe::is_guess(learnt.thresholds) {
         eprintln!("its thresholds are a guess, as too little is labelled: set them with sekisho calibrate");
     }
