@@ -17,6 +17,7 @@ mod shadow;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 mod view;
 mod watch;
 
