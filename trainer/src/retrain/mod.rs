@@ -166,7 +166,10 @@ pub fn run(args: &Args) -> Result<(), RetrainError> {
     if let Some(warning) = warning {
         tracing::warn!("{warning}");
     }
-    let store = Store::open_existing(&config.store.path)?;
+    let store = Store::open_existing(&config.store.path).map_err(|error| match error {
+        StoreError::Missing(path) => RetrainError::NoStore(path),
+        error => error.into(),
+    })?;
     store.bind_names(&names)?;
     let retrain = Retrain {
         store: &store,
@@ -198,7 +201,10 @@ fn once(retrain: &Retrain<'_>, args: &Args, now: u32) -> Result<(), RetrainError
         return Ok(());
     };
     let json = serde_json::to_string_pretty(&view::document(&run))? + "\n";
-    for (path, text) in [(path.to_owned(), run.report), (path.with_extension("json"), json)] {
+    for (path, text) in [
+        (path.to_owned(), report::markdown(&run)),
+        (path.with_extension("json"), json),
+    ] {
         fs::write(&path, text).map_err(|source| RetrainError::File { path, source })?;
     }
     Ok(())
@@ -212,14 +218,10 @@ fn answer(retrain: &Retrain<'_>, command: &Command, now: u32) -> Result<(), Retr
             format: Format::Table,
         } => Ok(io::stdout().lock().write_all(view::table(store)?.as_bytes())?),
         Command::Report { run, format } => {
-            let run = runs::find(store, *run)?;
+            let run = view::standing(store, runs::find(store, *run)?)?;
             match format {
                 Format::Json => view::print(&view::document(&run)),
-                // A run that is under way has no report yet, but says how far it is.
-                Format::Table if run.report.is_empty() => {
-                    Ok(io::stdout().lock().write_all(report::markdown(&run).as_bytes())?)
-                }
-                Format::Table => Ok(io::stdout().lock().write_all(run.report.as_bytes())?),
+                Format::Table => Ok(io::stdout().lock().write_all(report::markdown(&run).as_bytes())?),
             }
         }
         Command::Approve { run, by, note } => {
