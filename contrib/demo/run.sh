@@ -11,6 +11,8 @@
 # It starts an nginx of its own, on 127.0.0.1 only. Any other nginx on this machine stays as it is.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# shellcheck source=contrib/processes.sh
+. contrib/processes.sh
 
 default_log=models/data/airis.log.gz
 log=${LOG:-$default_log}
@@ -29,15 +31,6 @@ if [ ! -t 1 ] || [ -n "${NO_COLOR:-}" ]; then say() { printf '\n%s\n' "$*"; }; f
 
 nginx_pid=
 origin_pid=
-stop() { # PID SIGNAL: asks a process of ours to go, and waits until it has
-    [ -n "$1" ] || return 0
-    kill -s "$2" "$1" 2>/dev/null || true
-    for ((wait = 0; wait < patience; wait++)); do
-        kill -0 "$1" 2>/dev/null || return 0
-        sleep 0.1
-    done
-    kill -s KILL "$1" 2>/dev/null || true
-}
 finish() {
     trap '' INT TERM
     stop "$nginx_pid" QUIT

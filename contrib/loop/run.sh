@@ -12,6 +12,8 @@
 set -euo pipefail
 umask 022
 cd "$(dirname "$0")/../.."
+# shellcheck source=contrib/processes.sh
+. contrib/processes.sh
 
 sekisho=$PWD/target/release/sekisho
 module=$PWD/target/module-test/ngx_http_sekisho_module.so
@@ -50,15 +52,6 @@ claim() { # NAME CONDITION WORDS: what must be so, a shell test over numbers, an
 figure() { figures+="${figures:+,}\"$1\":$2"; }
 
 nginx_pid='' origin_pid='' daemon_pid='' loop=''
-stop() { # PID SIGNAL: asks a process of ours to go, and waits until it has
-    [ -n "$1" ] || return 0
-    kill -s "$2" "$1" 2>/dev/null || true
-    for ((wait = 0; wait < patience; wait++)); do
-        kill -0 "$1" 2>/dev/null || return 0
-        sleep 0.1
-    done
-    kill -s KILL "$1" 2>/dev/null || true
-}
 finish() {
     trap '' INT TERM
     stop "$nginx_pid" QUIT

@@ -53,7 +53,10 @@ impl Cli {
                 result => result?,
             },
             Command::Ask(args) => ask::run(&args)?,
-            Command::Calibrate(args) => calibrate::run(&args)?,
+            Command::Calibrate(args) => match calibrate::run(&args) {
+                Err(error) if error.is_usage() => wrong_usage("calibrate", &error),
+                result => result?,
+            },
             Command::Train(args) => train::run(&args)?,
             Command::Evaluate(args) => match evaluate::run(&args) {
                 Err(error) if error.is_usage() => wrong_usage("evaluate", &error),
@@ -69,7 +72,10 @@ impl Cli {
             Command::Retrain(args) => retrain::run(&args)?,
             Command::Serve(args) => serve::run(&args)?,
             Command::Label(args) => return Ok(label::run(&args)?),
-            Command::Export(args) => export::run(&args)?,
+            Command::Export(args) => match export::run(&args) {
+                Err(error) if error.is_usage() => wrong_usage("export", &error),
+                result => result?,
+            },
             Command::Forget(args) => forget::run(&args)?,
             Command::Config(args) => return Ok(config::run(&args)?),
             Command::Completions { shell } => {

@@ -13,9 +13,22 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// So many of something: `1 client`, `1,200 clients`.
+pub fn counted(number: u64, one: &str) -> String {
+    format!("{} {one}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!(
+            [0, 1, 1200].map(|number| counted(number, "client")),
+            ["0 clients", "1 client", "1,200 clients"]
+        );
+    }
 
     #[test]
     fn thousands_stand_apart() {

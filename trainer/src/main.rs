@@ -21,6 +21,7 @@ mod replay;
 mod retrain;
 mod scan;
 mod serve;
+mod shape;
 mod simulate;
 mod store;
 mod tail;

@@ -2,9 +2,9 @@
 
 mod learning_support;
 
-use learning_support::{Bench, labelled, log, sample};
+use learning_support::{Bench, START, labelled, log, sample, told};
 use sekisho_core::model::{Limits, Model};
-use sekisho_core::sample::Sample;
+use sekisho_core::sample::{Class, Origin, Sample};
 use serde_json::Value;
 
 fn number(value: &Value, path: &str) -> f64 {
@@ -188,6 +188,42 @@ fn a_drawn_client_weighs_what_it_stands_for_and_tells_no_more() {
 }
 
 #[test]
+fn people_who_come_back_are_in_both_halves() {
+    let bench = Bench::new();
+    let visit = |day: u32, number: u32| {
+        let name = format!("10.{}.{}.1", number / 250, number % 250);
+        Sample {
+            id: format!("{:016x}", day * 1_000 + number),
+            at: START + day * 86_400 + number,
+            requests: 16 * (day + 1),
+            ..told(&name, number, true, Class::Human, Origin::Conversion)
+        }
+    };
+    let samples: Vec<Sample> = (0..8)
+        .flat_map(|day| (0..400).map(move |number| visit(day, number)))
+        .collect();
+    bench.samples("regulars", &samples);
+    let arguments = [
+        "calibrate",
+        "--samples",
+        "regulars",
+        "--budget",
+        "0.03",
+        "--format",
+        "json",
+    ];
+    for since in [&[][..], &["--since", "5d"]] {
+        let report = bench.run(&[&arguments[..], since].concat()).json();
+        let halves = ["/reject/people/judged", "/later/reject/judged"].map(|half| number(&report, half));
+        assert!(
+            halves.iter().all(|people| (150.0..=250.0).contains(people)),
+            "{halves:?}"
+        );
+        assert_eq!(halves.iter().sum::<f64>(), 400.0, "nobody is in both: {halves:?}");
+    }
+}
+
+#[test]
 fn zones_are_sites() {
     let bench = Bench::new();
     let mut samples = labelled(200);
@@ -220,6 +256,30 @@ fn wrong_usage_is_told_apart() {
     bench
         .run(&["calibrate", "a.log", "--budget", "0"])
         .failed(2, "such as 0.001");
+    for flags in [["--zone", "clients"], ["--contrast", "1%"]] {
+        for command in ["calibrate", "drift"] {
+            let ran = bench.run(&[&[command, "a.log"][..], &flags].concat());
+            ran.failed(2, "cannot be used with");
+        }
+        let trained = bench.run(&[&["train", "a.log", "--out", "a.onnx"][..], &flags].concat());
+        trained.failed(2, "<--samples <FILE>|--store <DB>>");
+    }
+    bench
+        .run(&[
+            "calibrate",
+            "a.log",
+            "--budget",
+            "0.01",
+            "--suspect-budget",
+            "0.005",
+        ])
+        .failed(
+            2,
+            "--suspect-budget is at least --budget: who is rejected was suspect before",
+        );
+    bench
+        .run(&["calibrate", "--samples", "b", "--log-format", "json"])
+        .failed(2, "cannot be used with");
     bench
         .run(&["calibrate", "missing.log"])
         .failed(1, "cannot read missing.log");

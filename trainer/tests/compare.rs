@@ -2,7 +2,8 @@
 
 mod learning_support;
 
-use learning_support::{Bench, labelled, log, models};
+use learning_support::{Bench, labelled, log, models, sample};
+use sekisho_core::sample::Sample;
 use serde_json::Value;
 
 const HOSTILE: &str = "<img src=x onerror=alert(1)>.onnx";
@@ -124,6 +125,18 @@ fn orders_are_known_from_samples() {
         all.contains("of the newly stopped 60 completed an order"),
         "{all}"
     );
+    let drawn: Vec<Sample> = (0..30)
+        .map(|number| sample(&format!("10.9.{number}.1"), 1_000 + number, true))
+        .collect();
+    bench.samples("samples", &[labelled(60), drawn].concat());
+    let weighed = [&arguments[..], &["--contrast", "10%", "--format", "json"]].concat();
+    let report = bench.run(&weighed).json();
+    assert_eq!(
+        report["clients"], 420.0,
+        "120 as they are, 30 that stand for ten each"
+    );
+    let effective = report["effective"].as_f64().unwrap();
+    assert!((effective - 420.0 * 420.0 / 3_120.0).abs() < 1e-9, "{effective}");
 }
 
 #[test]

@@ -75,6 +75,17 @@ fn wrong_calls_are_told_apart() {
 }
 
 #[test]
+fn a_store_that_is_missing_is_told_by_what_can_be_set() {
+    let place = Place::new();
+    fs::remove_file(place.path("store.db")).expect("removed");
+    let said = place.said(&["retrain", "--once"], 1);
+    assert!(
+        said.contains("start `sekisho serve`, or set [store] path") && !said.contains("--store"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_newer_store_is_refused() {
     let place = Place::new();
     let store = Connection::open(place.path("store.db")).expect("opened");

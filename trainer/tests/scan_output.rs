@@ -185,7 +185,7 @@ fn flagged_clients_that_were_forgotten_are_told() {
     assert_eq!(evicted["requests_stopped"], 3 * 144);
     assert_eq!(summary["requests_stopped"], 3 * 2200);
     let text = String::from_utf8(bench.output(&["access.log", "--clients", "1"]).stdout).unwrap();
-    let told = "144 clients with 1,728 requests were forgotten to make room, 144 of them flagged";
+    let told = "forgotten to make room: 144 clients with 1,728 requests, 144 of them flagged";
     assert!(text.contains(told), "{text}");
     assert!(text.contains("; 6,600 stopped"), "{text}");
 }

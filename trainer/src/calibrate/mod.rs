@@ -23,8 +23,10 @@ use crate::dataset::{Evidence, EvidenceError, ListError, Log, Moment, Site, Site
 use crate::learn::judge;
 use crate::onnx::with_thresholds;
 use crate::scan::{DEFAULT_MODEL, ScanError, load_model};
+use crate::shape::OutputFormat;
 use choose::Chosen;
 pub use choose::{Budgets, Refusal};
+pub use halves::split;
 pub use people::People;
 pub use report::Report;
 use report::Share;
@@ -60,7 +62,7 @@ impl Budgets {
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Access logs of one site, plain or gzip, in any order; - is standard input
-    #[arg(value_name = "LOG", required_unless_present_any = ["samples", "store"], conflicts_with_all = ["samples", "store"])]
+    #[arg(value_name = "LOG", required_unless_present_any = ["samples", "store"], conflicts_with_all = ["samples", "store", "zone", "contrast"])]
     logs: Vec<PathBuf>,
 
     #[command(flatten)]
@@ -96,21 +98,12 @@ pub struct Args {
     out: Option<PathBuf>,
 
     /// How the log is written: auto, combined, json, or an nginx log_format string
-    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = log_format)]
+    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = log_format, conflicts_with_all = ["samples", "store"])]
     log_format: Format,
 
     /// What to print
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
     format: OutputFormat,
-}
-
-/// Shapes of the result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum OutputFormat {
-    /// For people
-    Table,
-    /// One document
-    Json,
 }
 
 /// Why there are no thresholds.
@@ -128,12 +121,9 @@ pub enum CalibrateError {
     /// The model is.
     #[error(transparent)]
     Model(#[from] ScanError),
-    /// Several zones, and none was chosen.
-    #[error("the samples are of the zones {}: choose one with --zone", zones.join(", "))]
-    Zones {
-        /// Their names.
-        zones: Vec<String>,
-    },
+    /// Fewer people may be suspect than rejected.
+    #[error("--suspect-budget is at least --budget: who is rejected was suspect before")]
+    Suspect,
     /// Too little evidence, or none that allows it.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -153,16 +143,26 @@ pub enum CalibrateError {
     },
 }
 
+impl CalibrateError {
+    /// Whether the arguments contradict each other.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, CalibrateError::Suspect)
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), CalibrateError> {
+    let mut budgets = Budgets::of(args.budget);
+    if let Some(suspect) = args.suspect_budget {
+        if suspect < args.budget {
+            return Err(CalibrateError::Suspect);
+        }
+        budgets.suspect = suspect;
+    }
     let model = load_model(args.model.as_deref())?;
     let mut site = read(args)?;
     if let Some(since) = args.since {
         site = site.since(since.of(&site));
-    }
-    let mut budgets = Budgets::of(args.budget);
-    if let Some(suspect) = args.suspect_budget {
-        budgets.suspect = suspect.clamp(args.budget, MAX_BUDGET);
     }
     let report = calibrate(&site, &model, budgets, args.people, args.min_requests)?;
     if let Some(path) = &args.out {
@@ -211,17 +211,7 @@ fn write_model(model: Option<&Path>, out: &Path, report: &Report) -> Result<Stri
 
 fn read(args: &Args) -> Result<Site, CalibrateError> {
     if args.evidence.is_given() {
-        let (mut sites, rest) = args.evidence.sites()?;
-        if sites.len() > 1 {
-            let zones = sites.into_iter().map(|site| site.name).collect();
-            return Err(CalibrateError::Zones { zones });
-        }
-        if let Some(first) = &rest.first_foreign {
-            eprintln!("sekisho: {} samples were left out: {first}", rest.foreign);
-        }
-        return sites
-            .pop()
-            .ok_or(CalibrateError::Evidence(EvidenceError::Empty { rest }));
+        return Ok(args.evidence.only_site()?);
     }
     let log = Log {
         paths: &args.logs,
@@ -229,11 +219,7 @@ fn read(args: &Args) -> Result<Site, CalibrateError> {
     };
     let mut agents = UserAgents::bundled()?;
     let mut site = log.read(&mut agents, When::Scored(args.min_requests), &AtomicU64::new(0))?;
-    site.name = args
-        .evidence
-        .zone
-        .clone()
-        .unwrap_or_else(|| DEFAULT_ZONE.to_owned());
+    DEFAULT_ZONE.clone_into(&mut site.name);
     Ok(site)
 }
 
@@ -252,10 +238,7 @@ pub fn calibrate(
     min_requests: u32,
 ) -> Result<Report, Refusal> {
     let all = judge(model, site, min_requests);
-    let firsts = all
-        .iter()
-        .filter(|judged| judged.worst().is_some() && People::Both.includes(judged));
-    let (earlier, later) = halves::split(site, firsts.map(|judged| judged.client.first).collect());
+    let (earlier, later) = halves::split(site, min_requests);
     let (before, after) = (
         judge(model, &earlier, min_requests),
         judge(model, &later, min_requests),

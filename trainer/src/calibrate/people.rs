@@ -6,6 +6,7 @@ use sekisho_core::feature::{Features, index};
 use serde::Serialize;
 
 use super::choose::{CONFIDENCE, Scored};
+use crate::dataset::Client;
 use crate::learn::Judged;
 use crate::learn::proportion::{effective, least_sample};
 
@@ -51,7 +52,7 @@ impl People {
 
     /// The worst scores of the people among these clients.
     pub fn of(self, clients: &[Judged<'_>]) -> Vec<Scored> {
-        let people = clients.iter().filter(|judged| self.includes(judged));
+        let people = clients.iter().filter(|judged| self.includes(judged.client));
         let scored = people.filter_map(|judged| {
             Some(Scored {
                 score: judged.worst()?,
@@ -62,12 +63,11 @@ impl People {
     }
 
     /// Whether a client is among them.
-    pub fn includes(self, judged: &Judged<'_>) -> bool {
-        let client = judged.client;
+    pub fn includes(self, client: &Client) -> bool {
         match self {
             People::Auto | People::Labels => client.is_human(),
-            People::Signs => shows_signs(judged),
-            People::Both => client.is_human() || client.label.is_none() && shows_signs(judged),
+            People::Signs => shows_signs(client),
+            People::Both => client.is_human() || client.label.is_none() && shows_signs(client),
         }
     }
 }
@@ -93,15 +93,15 @@ pub fn at_worst(clients: &[Judged<'_>], threshold: f32) -> f64 {
         };
         if worst >= threshold {
             rejected += judged.client.weight;
-        } else if People::Both.includes(judged) {
+        } else if People::Both.includes(judged.client) {
             people += judged.client.weight;
         }
     }
     rejected / f64::max(rejected + people, 1.0)
 }
 
-fn shows_signs(judged: &Judged<'_>) -> bool {
-    judged.client.rows.last().is_some_and(|row| walks(&row.features))
+fn shows_signs(client: &Client) -> bool {
+    client.rows.last().is_some_and(|row| walks(&row.features))
 }
 
 /// Whether these features are those of somebody who looks at pages whole and walks from page to page.
@@ -119,7 +119,7 @@ mod tests {
     use sekisho_core::feature::COUNT;
 
     use super::*;
-    use crate::dataset::{Client, Label, Row};
+    use crate::dataset::{Label, Row};
 
     fn client(label: Option<Label>, assets: f32) -> Client {
         let mut features = [0.0; COUNT];

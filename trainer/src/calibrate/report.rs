@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::choose::{Budgets, CONFIDENCE, Counted, Cut, Held};
 use super::people::People;
-use crate::figures::grouped;
+use crate::figures::{self, grouped};
 use crate::learn::Judged;
 use crate::visible::masked;
 
@@ -148,8 +148,8 @@ fn counted(people: &Counted) -> String {
 
 fn share(share: &Share) -> String {
     format!(
-        "{} clients ({} of all clients, {} of all requests; {} are labelled crawler, {} human)",
-        grouped(share.clients.round() as u64),
+        "{} ({} of all clients, {} of all requests; {} are labelled crawler, {} human)",
+        figures::counted(share.clients.round() as u64, "client"),
         percent(share.of_clients),
         percent(share.of_requests),
         grouped(share.crawlers.round() as u64),

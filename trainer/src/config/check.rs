@@ -8,7 +8,7 @@ use std::{env, fs};
 use clap::Subcommand;
 use thiserror::Error;
 
-use super::{Addresses, Config, ConfigError, DEFAULT_PATH, Loaded, read_secret};
+use super::{Addresses, Config, ConfigError, DEFAULT_PATH, Fault, Loaded, fault, read_secret};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,10 +72,10 @@ pub fn run(args: &Args) -> Result<ExitCode, ShowError> {
             let loaded = load(&file.config)?;
             let Findings { faults, warnings } = look(&loaded.config);
             for warning in &warnings {
-                writeln!(output, "warning: {warning}")?;
+                writeln!(output, "warning: {}", told(&loaded, warning))?;
             }
             for fault in &faults {
-                writeln!(output, "error: {fault}")?;
+                writeln!(output, "error: {}", told(&loaded, fault))?;
             }
             if !faults.is_empty() {
                 return Ok(ExitCode::FAILURE);
@@ -90,76 +90,142 @@ fn load(path: &Path) -> Result<Loaded, ConfigError> {
     Config::load(Some(path), env::vars())
 }
 
-/// What the files are like that a configuration names.
+/// A finding with its place and its key.
+fn told(loaded: &Loaded, found: &Fault) -> String {
+    let section = match found.section {
+        "samples" => "[[samples]]".to_owned(),
+        section => format!("[{section}]"),
+    };
+    let place = loaded.places.line(found).unwrap_or_else(|| loaded.places.file());
+    format!("{place}: {section} {}{}", found.key, found.reason)
+}
+
+/// What the files are like that a configuration names. The reason of each goes on where the key ends.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// What keeps it from being used.
-    pub faults: Vec<String>,
-    /// What is better otherwise.
-    pub warnings: Vec<String>,
+    /// What keeps the daemon from its start, or a command from its work.
+    pub faults: Vec<Fault>,
+    /// What is better otherwise, or comes by itself.
+    pub warnings: Vec<Fault>,
 }
 
 pub(super) fn look(config: &Config) -> Findings {
     let mut findings = Findings::default();
-    let store = config
-        .store
-        .path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = store
-        && !folder.is_dir()
-    {
-        let text = "[store] path: there is no directory";
+    if let Some(text) = no_directory(&config.store.path) {
         findings
             .faults
-            .push(format!("{text} {}: make it for this user", folder.display()));
+            .push(fault("store", "path", format!("{text}: make it for this user")));
     }
+    sample_files(config, &mut findings);
+    model_files(config, &mut findings);
+    secrets(config, &mut findings);
+    if let Some(path) = &config.retrain.canaries
+        && let Err(error) = fs::File::open(path)
+    {
+        let text = format!(": cannot read {}: {error}", path.display());
+        findings.faults.push(fault("retrain", "canaries", text));
+    }
+    findings
+}
+
+/// The directory of a file, when there is none.
+fn no_directory(file: &Path) -> Option<String> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty())?;
+    (!folder.is_dir()).then(|| format!(": there is no directory {}", folder.display()))
+}
+
+fn sample_files(config: &Config, findings: &mut Findings) {
     if config.samples.is_empty() {
-        let text = "no [[samples]]: name the file of nginx's sekisho_samples, or nothing is collected";
-        findings.warnings.push(text.to_owned());
+        let text =
+            ": there is none, and `sekisho serve` does not start; name the file of nginx's sekisho_samples";
+        findings.faults.push(fault("samples", "path", text));
     }
-    for source in &config.samples {
+    for (index, source) in config.samples.iter().enumerate() {
+        let at = |text: String| Fault {
+            index,
+            ..fault("samples", "path", text)
+        };
         let path = source.path.display();
         match fs::File::open(&source.path) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let text = format!("[[samples]] {path} is not there yet: nginx makes it at its start");
-                findings.warnings.push(text);
+                let text = match no_directory(&source.path) {
+                    Some(text) => format!("{text}: nginx cannot make the file before it is there"),
+                    None => format!(": {path} is not there yet, nginx makes it at its start"),
+                };
+                findings.warnings.push(at(text));
             }
-            Err(error) => {
-                let text = format!(
-                    "[[samples]] cannot read {path}: {error}; let this user into the group that owns it"
-                );
-                findings.faults.push(text);
-            }
+            Err(error) => findings.faults.push(at(format!(
+                ": cannot read {path}: {error}; let this user into the group that owns it"
+            ))),
         }
+    }
+}
+
+fn model_files(config: &Config, findings: &mut Findings) {
+    let models = &config.models;
+    if models.directory.exists() && !models.directory.is_dir() {
+        let text = format!(" {} is no directory", models.directory.display());
+        findings.faults.push(fault("models", "directory", text));
+    } else if !models.directory.exists() {
+        let text = format!(
+            " {} is not there yet: the first command that keeps a model makes it, if its user may",
+            models.directory.display()
+        );
+        findings.warnings.push(fault("models", "directory", text));
+    }
+    for (key, path) in [("champion", &models.champion), ("challenger", &models.challenger)] {
+        if let Some(text) = path.as_deref().and_then(no_directory) {
+            let text = format!("{text}: nothing can be promoted before it is there");
+            findings.warnings.push(fault("models", key, text));
+        }
+    }
+}
+
+fn secrets(config: &Config, findings: &mut Findings) {
+    if let Some(path) = &config.models.signing_key_file
+        && !path.exists()
+    {
+        let path = path.display();
+        let text = format!(": {path} is not there: make it with `sekisho model key {path}`");
+        findings.faults.push(fault("models", "signing_key_file", text));
     }
     let key = config.store.pseudonym_key_file.as_deref();
-    let secrets = [
-        key.filter(|_| config.store.addresses == Addresses::Pseudonym),
-        config.api.token_file.as_deref(),
-        config.models.signing_key_file.as_deref(),
+    let files = [
+        (
+            "store",
+            "pseudonym_key_file",
+            key.filter(|_| config.store.addresses == Addresses::Pseudonym),
+        ),
+        ("api", "token_file", config.api.token_file.as_deref()),
+        (
+            "models",
+            "signing_key_file",
+            config
+                .models
+                .signing_key_file
+                .as_deref()
+                .filter(|path| path.exists()),
+        ),
     ];
-    for path in secrets.into_iter().flatten() {
+    for (section, key, path) in files {
+        let Some(path) = path else { continue };
         match read_secret(path) {
-            Ok(secret) => findings.warnings.extend(secret.warning),
+            Ok(secret) => {
+                let warning = secret
+                    .warning
+                    .map(|text| fault(section, key, format!(": {text}")));
+                findings.warnings.extend(warning);
+            }
             Err(error) => {
                 let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
-                findings
-                    .faults
-                    .push(format!("{error}{}", source.unwrap_or_default()));
+                let text = format!(": {error}{}", source.unwrap_or_default());
+                findings.faults.push(fault(section, key, text));
             }
         }
     }
-    if let Some(path) = &config.retrain.canaries
-        && let Err(error) = fs::File::open(path)
-    {
-        let text = format!("[retrain] canaries: cannot read {}: {error}", path.display());
-        findings.faults.push(text);
-    }
     if config.api.token_file.is_none() {
-        let text = "no [api] token_file: labels can be added by `sekisho label` only";
-        findings.warnings.push(text.to_owned());
+        let text = " is not set: labels can be added by `sekisho label` only";
+        findings.warnings.push(fault("api", "token_file", text));
     }
-    findings
 }

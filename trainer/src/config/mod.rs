@@ -24,6 +24,8 @@ pub use secret::{Secret, SecretError, read_secret};
 
 use crate::registry::Gates;
 use crate::store::{Names, Retention};
+use crate::visible::escaped;
+use place::Places;
 
 /// Where the configuration is unless `--config` says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/sekisho/sekisho.toml";
@@ -33,6 +35,10 @@ const MAX_BYTES: u64 = 1 << 20;
 const MAX_SOURCES: usize = 64;
 /// The least that a store may be bounded to: its tables, and samples of an hour or so.
 const LEAST_STORE: u64 = 16 << 20;
+/// Hex digits of an ed25519 public key.
+const KEY_DIGITS: usize = 64;
+/// Characters shown of what is no such key.
+const SHOWN_KEY: usize = 80;
 /// Days that samples are kept at most: ten years.
 const MOST_DAYS: u32 = 3650;
 
@@ -185,6 +191,8 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// The variables that overrode it.
     pub overridden: Vec<String>,
+    /// Where each value stands.
+    places: Places,
 }
 
 impl Config {
@@ -205,11 +213,13 @@ impl Config {
                 });
             }
         };
-        let (config, overridden) = parse(file, text.as_deref().unwrap_or_default(), environment)?;
+        let is_there = text.is_some();
+        let (config, places) = parse(file, text.unwrap_or_default(), environment)?;
         Ok(Loaded {
             config,
-            file: text.map(|_| file.to_owned()),
-            overridden,
+            file: is_there.then(|| file.to_owned()),
+            overridden: places.overridden(),
+            places,
         })
     }
 
@@ -254,22 +264,22 @@ fn read(path: &Path) -> io::Result<String> {
 /// Reads the text of `file`, lets the environment override it, and checks what comes out.
 fn parse(
     file: &Path,
-    text: &str,
+    text: String,
     environment: impl IntoIterator<Item = (String, String)>,
-) -> Result<(Config, Vec<String>), ConfigError> {
-    let config: Config = toml::from_str(text).map_err(|error| place::syntax(file, text, &error))?;
+) -> Result<(Config, Places), ConfigError> {
+    let config: Config = toml::from_str(&text).map_err(|error| place::syntax(file, &text, &error))?;
     let overrides = environment::overrides(environment)?;
-    let overridden: Vec<String> = overrides.iter().map(|each| each.variable.clone()).collect();
     let config = if overrides.is_empty() {
         config
     } else {
-        environment::apply(text, &overrides)?
+        environment::apply(&text, &overrides)?
     };
+    let places = Places::new(file, text, overrides);
     validate(&config).map_err(|fault| ConfigError::Invalid {
-        place: place::of(file, text, &overrides, &fault),
+        place: places.of(&fault),
         reason: fault.reason,
     })?;
-    Ok((config, overridden))
+    Ok((config, places))
 }
 
 /// A value that is of the right type and wrong nevertheless.
@@ -327,13 +337,41 @@ fn validate(config: &Config) -> Result<(), Fault> {
             "budget is a share between 0 and 1, such as 0.001",
         ));
     }
+    limits(&config.gates)?;
     let models = &config.models;
+    if let Some(key) = models.trusted_keys.iter().find(|key| !is_public_key(key)) {
+        let shown = escaped(key.as_bytes(), SHOWN_KEY);
+        let reason = format!(
+            "trusted_keys are 64 hex digits each, as `sekisho model key` prints them: \"{shown}\" is none"
+        );
+        return Err(fault("models", "trusted_keys", reason));
+    }
     if models.champion.is_some() && models.champion == models.challenger {
         let reason = "challenger is the champion's file: what is only to be tried would be in force";
         return Err(fault("models", "challenger", reason));
     }
     retrain::validate(&config.retrain)?;
     sources(&config.samples)
+}
+
+/// Limits of the gates that are shares, or differences of shares.
+fn limits(gates: &Gates) -> Result<(), Fault> {
+    let shares = [
+        ("min_auc", gates.min_auc),
+        ("max_auc_loss", gates.max_auc_loss),
+        ("max_recall_loss", gates.max_recall_loss),
+        ("min_rejected_crawlers", gates.min_rejected_crawlers),
+        ("max_rejected_crawlers_loss", gates.max_rejected_crawlers_loss),
+        ("max_false_positive_rate", gates.max_false_positive_rate),
+    ];
+    match shares.into_iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
+        Some((key, _)) => Err(fault("gates", key, format!("{key} is 0 to 1"))),
+        None => Ok(()),
+    }
+}
+
+fn is_public_key(text: &str) -> bool {
+    text.len() == KEY_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn sources(samples: &[Source]) -> Result<(), Fault> {

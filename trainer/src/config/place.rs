@@ -1,6 +1,6 @@
 //! Where in the file something stands.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
@@ -16,16 +16,52 @@ pub(super) fn syntax(file: &Path, text: &str, error: &toml::de::Error) -> Config
     }
 }
 
-/// Where the value stands that a fault is about: the variable that set it, its line, or the file where it has only its
-/// default.
-pub(super) fn of(file: &Path, text: &str, overrides: &[Override], fault: &Fault) -> String {
-    let set = |each: &&Override| each.section == fault.section && each.key == fault.key;
-    if let Some(each) = overrides.iter().find(set) {
-        return each.variable.clone();
+/// Where the values of a configuration stand.
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    file: PathBuf,
+    text: String,
+    overrides: Vec<Override>,
+}
+
+impl Places {
+    pub fn new(file: &Path, text: String, overrides: Vec<Override>) -> Places {
+        Places {
+            file: file.to_owned(),
+            text,
+            overrides,
+        }
     }
-    match offset(text, fault) {
-        Some(offset) => format!("{}:{}", file.display(), position(text, offset).0),
-        None => format!("{}: [{}]", file.display(), fault.section),
+
+    /// The variables that override the file.
+    pub fn overridden(&self) -> Vec<String> {
+        self.overrides.iter().map(|each| each.variable.clone()).collect()
+    }
+
+    /// Where the value stands that a fault is about: the variable that set it, its line, or the file and the section
+    /// where it has only its default.
+    pub fn of(&self, fault: &Fault) -> String {
+        let default = || format!("{}: [{}]", self.file.display(), fault.section);
+        self.line(fault).unwrap_or_else(default)
+    }
+
+    /// The same; nothing where it has only its default.
+    pub fn line(&self, fault: &Fault) -> Option<String> {
+        let set = |each: &&Override| each.section == fault.section && each.key == fault.key;
+        if let Some(each) = self.overrides.iter().find(set) {
+            return Some(each.variable.clone());
+        }
+        let offset = offset(&self.text, fault)?;
+        Some(format!(
+            "{}:{}",
+            self.file.display(),
+            position(&self.text, offset).0
+        ))
+    }
+
+    /// The file.
+    pub fn file(&self) -> String {
+        self.file.display().to_string()
     }
 }
 

@@ -9,7 +9,8 @@ fn read_text(text: &str, environment: &[(&str, &str)]) -> Result<(Config, Vec<St
     let environment = environment
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    parse(Path::new(FILE), text, environment)
+    let (config, places) = parse(Path::new(FILE), text.to_owned(), environment)?;
+    Ok((config, places.overridden()))
 }
 
 #[test]
@@ -71,6 +72,26 @@ fn what_is_wrong_is_named_with_its_line() {
         "sekisho.toml:2:10: invalid socket address syntax",
     );
     check("[calibrate]\nbudget = 1.5\n", "sekisho.toml:2: budget is a share");
+    for line in [
+        "min_auc = 1.01",
+        "max_auc_loss = -0.1",
+        "max_recall_loss = nan",
+        "min_rejected_crawlers = 5.0",
+        "max_rejected_crawlers_loss = inf",
+        "max_false_positive_rate = 4.0",
+    ] {
+        let key = line.split(' ').next().unwrap();
+        check(
+            &format!("[gates]\n{line}\n"),
+            &format!("sekisho.toml:2: {key} is 0 to 1"),
+        );
+    }
+    for key in ["beef".to_owned(), "g".repeat(64), "a".repeat(63), "a".repeat(66)] {
+        check(
+            &format!("[models]\ntrusted_keys = [\"{}\", \"{key}\"]\n", "a".repeat(64)),
+            "sekisho.toml:2: trusted_keys are 64 hex digits each",
+        );
+    }
     check(
         "[[samples]]\npath = \"a\"\n[[samples]]\npath = \"a\"\n",
         "sekisho.toml:4: the same file as number 1",
@@ -220,24 +241,46 @@ fn files_that_are_named_are_looked_at() {
         path: dir.path().join("samples"),
         name: String::new(),
     });
+    config.models.directory = dir.path().join("models");
+    config.models.champion = Some(dir.path().join("live/champion.onnx"));
+    config.models.signing_key_file = Some(dir.path().join("key"));
+    #[track_caller]
+    fn check(found: &[Fault], expected: &[(&str, &str)]) {
+        let keys: Vec<&str> = found.iter().map(|found| found.key).collect();
+        assert_eq!(
+            keys,
+            expected.iter().map(|(key, _)| *key).collect::<Vec<_>>(),
+            "{found:?}"
+        );
+        for (found, (_, text)) in found.iter().zip(expected) {
+            assert!(found.reason.contains(text), "{found:?}");
+        }
+    }
     let findings = look(&config);
-    assert_eq!(findings.faults.len(), 2, "{findings:?}");
-    assert!(
-        findings.faults[0].contains("there is no directory"),
-        "{findings:?}"
+    check(
+        &findings.faults,
+        &[
+            ("path", "there is no directory"),
+            ("signing_key_file", "make it with `sekisho model key"),
+            ("token_file", "cannot read the secret"),
+        ],
     );
-    assert!(
-        findings.faults[1].contains("cannot read the secret"),
-        "{findings:?}"
+    check(
+        &findings.warnings,
+        &[
+            ("path", "is not there yet"),
+            ("directory", "is not there yet"),
+            ("champion", "there is no directory"),
+        ],
     );
-    assert!(findings.warnings[0].contains("is not there yet"), "{findings:?}");
     config.store.path = dir.path().join("s.db");
     config.api.token_file = None;
+    config.models = ModelsSection {
+        directory: dir.path().to_owned(),
+        ..ModelsSection::default()
+    };
     config.samples.clear();
     let findings = look(&config);
-    assert_eq!(
-        (findings.faults.len(), findings.warnings.len()),
-        (0, 2),
-        "{findings:?}"
-    );
+    check(&findings.faults, &[("path", "`sekisho serve` does not start")]);
+    check(&findings.warnings, &[("token_file", "`sekisho label` only")]);
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::ArgGroup;
 use thiserror::Error;
 
 use super::samples::{Gathering, Rest};
@@ -11,6 +12,7 @@ use crate::store::StoreError;
 
 /// Where samples are.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[command(group(ArgGroup::new("given").args(["samples", "store"]).multiple(true)))]
 pub struct Evidence {
     /// Sample file of the module, plain or gzip; may be given more than once
     #[arg(long, value_name = "FILE")]
@@ -21,11 +23,11 @@ pub struct Evidence {
     pub store: Option<PathBuf>,
 
     /// Only the samples of this zone
-    #[arg(long, value_name = "ZONE")]
+    #[arg(long, value_name = "ZONE", requires = "given")]
     pub zone: Option<String>,
 
     /// The share contrast= of sekisho_samples, such as 1%: weighs drawn clients back
-    #[arg(long, value_name = "SHARE", value_parser = share)]
+    #[arg(long, value_name = "SHARE", value_parser = share, requires = "given")]
     pub contrast: Option<f64>,
 }
 
@@ -53,6 +55,12 @@ pub enum EvidenceError {
         /// Zones that there are.
         known: Vec<String>,
     },
+    /// Several zones, and none was chosen.
+    #[error("the samples are of the zones {}: choose one with --zone", zones.join(", "))]
+    Several {
+        /// Their names.
+        zones: Vec<String>,
+    },
 }
 
 fn named(rest: &Rest) -> String {
@@ -64,6 +72,22 @@ impl Evidence {
     /// Whether any was given.
     pub fn is_given(&self) -> bool {
         !self.samples.is_empty() || self.store.is_some()
+    }
+
+    /// The only zone that there is, or was chosen; what was left out is told.
+    ///
+    /// # Errors
+    /// See [`EvidenceError`].
+    pub fn only_site(&self) -> Result<Site, EvidenceError> {
+        let (mut sites, rest) = self.sites()?;
+        if let Some(told) = rest.told() {
+            eprintln!("{told}");
+        }
+        if sites.len() > 1 {
+            let zones = sites.into_iter().map(|site| site.name).collect();
+            return Err(EvidenceError::Several { zones });
+        }
+        sites.pop().ok_or(EvidenceError::Empty { rest })
     }
 
     /// One site for each zone, with what was left out; nothing when nothing was given.
@@ -80,7 +104,7 @@ impl Evidence {
         }
         let (mut sites, rest) = gathering.finish();
         if let Some(store) = &self.store {
-            sites.extend(sites_of(store)?);
+            sites.extend(sites_of(store, self.zone.as_deref())?);
         }
         sites.retain(|site| !site.clients.is_empty());
         if sites.is_empty() {

@@ -16,6 +16,7 @@ use super::client::{Client, Row};
 use super::labels::Label;
 use super::origin::{Origin, Told, resolve};
 use super::site::{Site, SiteError};
+use crate::figures::counted;
 use crate::logs::Logs;
 
 /// Clients that are kept; samples of further ones are left out and counted.
@@ -36,6 +37,18 @@ pub struct Rest {
     pub doubles: u64,
     /// Samples beyond what is kept of one client, or of clients.
     pub left_out: u64,
+}
+
+impl Rest {
+    /// What to tell people of lines that another program would understand; nothing where there are none.
+    pub fn told(&self) -> Option<String> {
+        let first = self.first_foreign.as_ref()?;
+        let (samples, were) = (
+            counted(self.foreign, "sample"),
+            if self.foreign == 1 { "was" } else { "were" },
+        );
+        Some(format!("sekisho: {samples} {were} left out: {first}"))
+    }
 }
 
 #[derive(Default)]

@@ -5,14 +5,18 @@ use std::path::Path;
 use super::site::Site;
 use crate::store::{Store, StoreError};
 
-/// One site for each zone of the store.
+/// One site for each zone of the store, or for the one that is asked for: others may not fit into the memory.
 ///
 /// # Errors
 /// The store is missing, or cannot be read.
-pub fn sites_of(path: &Path) -> Result<Vec<Site>, StoreError> {
+pub fn sites_of(path: &Path, only: Option<&str>) -> Result<Vec<Site>, StoreError> {
     let store = Store::open_existing(path)?;
     let zones = store.zones()?;
-    zones.iter().map(|zone| store.site(0..u32::MAX, zone)).collect()
+    let wanted = only.filter(|only| zones.iter().any(|zone| zone == only));
+    let zones = zones
+        .iter()
+        .filter(|zone| wanted.is_none_or(|wanted| *zone == wanted));
+    zones.map(|zone| store.site(0..u32::MAX, zone)).collect()
 }
 
 #[cfg(test)]
@@ -53,7 +57,7 @@ mod tests {
                  (2, 'crawler', 'trap', 'nginx', 151)",
             )
             .unwrap();
-        sites_of(path).unwrap()
+        sites_of(path, None).unwrap()
     }
 
     #[test]
@@ -77,9 +81,31 @@ mod tests {
     }
 
     #[test]
+    fn a_zone_that_was_not_asked_for_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s.db");
+        stored(&path);
+        let store = Store::open(&path).unwrap();
+        let more = "INSERT INTO client (id, zone, name, network, first, last, samples, requests)
+                    VALUES (3, 'networks', '192.0.2.0/24', '192.0.2.0/24', 100, 200, 1, 16)";
+        store.connection().execute(more, []).unwrap();
+        let names = |only| -> Vec<String> {
+            let sites = sites_of(&path, only).unwrap();
+            sites.into_iter().map(|site| site.name).collect()
+        };
+        assert_eq!(names(None), ["clients", "networks"]);
+        assert_eq!(names(Some("networks")), ["networks"]);
+        assert_eq!(
+            names(Some("none")),
+            ["clients", "networks"],
+            "to tell which there are"
+        );
+    }
+
+    #[test]
     fn a_store_that_is_missing_is_not_made() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s.db");
-        assert!(sites_of(&path).is_err() && !path.exists());
+        assert!(sites_of(&path, None).is_err() && !path.exists());
     }
 }

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::dataset::{Evidence, EvidenceError, ListError, Log, Moment, Site, SiteError, UserAgents, When};
 use crate::scan::{ScanError, load_model};
+use crate::shape::OutputFormat;
 pub use watch::{Drift, Drifted, State};
 
 const EXAMPLES: &str = "\
@@ -34,7 +35,7 @@ Exit status: 0 done, 1 nothing was compared, or with --fail an alarm, 2 wrong us
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Access logs of one site, plain or gzip, in any order; - is standard input
-    #[arg(value_name = "LOG", required_unless_present_any = ["samples", "store"], conflicts_with_all = ["samples", "store"])]
+    #[arg(value_name = "LOG", required_unless_present_any = ["samples", "store"], conflicts_with_all = ["samples", "store", "zone", "contrast"])]
     logs: Vec<PathBuf>,
 
     #[command(flatten)]
@@ -65,15 +66,6 @@ pub struct Args {
     format: OutputFormat,
 }
 
-/// Shapes of the result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum OutputFormat {
-    /// For people
-    Table,
-    /// One document
-    Json,
-}
-
 /// Why nothing was compared.
 #[derive(Debug, Error)]
 pub enum DriftError {
@@ -89,12 +81,6 @@ pub enum DriftError {
     /// The model is.
     #[error(transparent)]
     Model(#[from] ScanError),
-    /// Several zones, and none was chosen.
-    #[error("the samples are of the zones {}: choose one with --zone", zones.join(", "))]
-    Zones {
-        /// Their names.
-        zones: Vec<String>,
-    },
     /// Too few clients to compare.
     #[error(
         "{reference} clients of the reference and {recent} recent ones can be judged, it takes {least} of each: choose \
@@ -131,14 +117,7 @@ pub fn run(args: &Args) -> Result<bool, DriftError> {
 
 fn windows(args: &Args) -> Result<(Site, Site), DriftError> {
     let site = if args.evidence.is_given() {
-        let (mut sites, rest) = args.evidence.sites()?;
-        if sites.len() > 1 {
-            let zones = sites.into_iter().map(|site| site.name).collect();
-            return Err(DriftError::Zones { zones });
-        }
-        sites
-            .pop()
-            .ok_or(DriftError::Evidence(EvidenceError::Empty { rest }))?
+        args.evidence.only_site()?
     } else {
         read(&args.logs, args.min_requests)?
     };

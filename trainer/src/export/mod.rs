@@ -18,9 +18,13 @@ use serde_json::json;
 use thiserror::Error;
 
 use crate::config::{AccessError, StoreAccess, author, now};
-use crate::figures::grouped;
+use crate::figures::counted;
 use crate::store::{ExportRow, Selection, Store, StoreError};
+use crate::visible::{escaped, masked};
 use columns::{Cell, Column, columns};
+
+/// Characters of a zone's name that are shown.
+const SHOWN_ZONE: usize = 256;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -86,6 +90,17 @@ pub enum ExportError {
     /// It refuses.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// No time lies between these.
+    #[error("--since is before --until: nothing happened between them")]
+    Time,
+    /// The zone is not in the store.
+    #[error("no samples of the zone \"{zone}\"; there are samples of {}", masked(&known.join(", ")))]
+    Zone {
+        /// Asked for.
+        zone: String,
+        /// Zones that there are.
+        known: Vec<String>,
+    },
     /// The file cannot be made.
     #[error("cannot write {}", path.display())]
     File {
@@ -105,9 +120,30 @@ pub enum ExportError {
     Parquet(#[from] ::parquet::errors::ParquetError),
 }
 
+impl ExportError {
+    /// Whether the arguments contradict each other.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, ExportError::Time)
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), ExportError> {
+    if args
+        .since
+        .zip(args.until)
+        .is_some_and(|(since, until)| since >= until)
+    {
+        return Err(ExportError::Time);
+    }
     let (store, _) = args.access.open()?;
+    if let Some(zone) = &args.zone {
+        let known = store.zones()?;
+        if !known.contains(zone) {
+            let zone = escaped(zone.as_bytes(), SHOWN_ZONE);
+            return Err(ExportError::Zone { zone, known });
+        }
+    }
     let selection = Selection {
         zone: args.zone.clone(),
         from: args.since,
@@ -132,7 +168,7 @@ pub fn run(args: &Args) -> Result<(), ExportError> {
         path: path.clone(),
         source,
     })?;
-    eprintln!("{} samples written to {}", grouped(rows), path.display());
+    eprintln!("{} written to {}", counted(rows, "sample"), path.display());
     Ok(())
 }
 

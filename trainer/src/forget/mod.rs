@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::config::{AccessError, StoreAccess, author, now};
-use crate::figures::grouped;
+use crate::figures::counted;
 use crate::label::find;
 use crate::store::{Forgotten, StoreError};
 use crate::visible::escaped;
@@ -74,10 +74,10 @@ pub fn run(args: &Args) -> Result<(), ForgetError> {
         return Err(ForgetError::Unknown(escaped(args.client.as_bytes(), SHOWN)));
     }
     eprintln!(
-        "forgotten: {} clients, {} samples, {} labels",
-        forgotten.clients,
-        grouped(forgotten.samples as u64),
-        forgotten.labels
+        "forgotten: {}, {}, {}",
+        counted(forgotten.clients as u64, "client"),
+        counted(forgotten.samples as u64, "sample"),
+        counted(forgotten.labels as u64, "label")
     );
     Ok(())
 }

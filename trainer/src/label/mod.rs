@@ -14,6 +14,7 @@ use sekisho_core::key::shown_client;
 use thiserror::Error;
 
 use crate::config::{AccessError, StoreAccess, author, now};
+use crate::figures::counted;
 use crate::store::{Class, ClientRow, Names, Origin, Outcome, Store, StoreError, StoredLabel};
 use crate::visible::{escaped, is_hidden};
 
@@ -158,6 +159,9 @@ pub enum LabelError {
     /// Nobody knows the client.
     #[error("the store knows no client {0}; --unseen --zone ZONE labels it in advance")]
     Unknown(String),
+    /// The same, where nothing can be said in advance.
+    #[error("the store knows no client {0}: `sekisho label list` shows who has labels")]
+    Nobody(String),
     /// Several zones know it.
     #[error("{client} is known in several zones ({zones}): say which with --zone")]
     Ambiguous {
@@ -221,7 +225,7 @@ pub fn run(args: &Args) -> Result<ExitCode, LabelError> {
             let (store, names) = access.open()?;
             let found = find(&store, &names, client)?;
             if found.is_empty() {
-                return Err(LabelError::Unknown(client.escape_debug().to_string()));
+                return Err(LabelError::Nobody(escaped(client.as_bytes(), MAX_NAME)));
             }
             show::resolve(&store, &found, *format)?;
             Ok(ExitCode::SUCCESS)
@@ -303,8 +307,8 @@ fn import_all(import: &Import) -> Result<ExitCode, LabelError> {
     let count = |wanted: Outcome| outcomes.iter().filter(|outcome| **outcome == wanted).count();
     let unknown = count(Outcome::UnknownClient);
     eprintln!(
-        "{} labels added, {} were there already, {unknown} are of clients that the store does not know",
-        count(Outcome::Added),
+        "{} added, {} there already, {unknown} of clients that the store does not know",
+        counted(count(Outcome::Added) as u64, "label"),
         count(Outcome::AlreadyThere)
     );
     if unknown == 0 {

@@ -54,6 +54,19 @@ pub struct Capped {
     pub largest: String,
 }
 
+impl Capped {
+    /// Without who that was, where it is a client or a network: what is kept must not name whom the store forgets.
+    pub fn unnamed(&self) -> Capped {
+        Capped {
+            largest: match self.holder {
+                Holder::Day => self.largest.clone(),
+                Holder::Client | Holder::Network => String::new(),
+            },
+            ..self.clone()
+        }
+    }
+}
+
 /// The holders of one kind in one class.
 struct Holders {
     holder: Holder,

@@ -161,6 +161,12 @@ pub enum RegistryError {
         /// The model.
         digest: String,
     },
+    /// There is no key to sign with.
+    #[error(
+        "the signing key {path} is not there: `sekisho model key {path}` makes one, or name another with --key or \
+         signing_key_file in [models]", path = .0.display()
+    )]
+    NoKey(PathBuf),
     /// A key is wrong.
     #[error("{name}: {reason}")]
     Key {

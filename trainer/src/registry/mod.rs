@@ -7,6 +7,7 @@ pub mod evaluation;
 pub mod gates;
 pub mod history;
 mod import;
+mod log;
 mod measure;
 pub mod promote;
 pub mod settings;
@@ -21,6 +22,7 @@ use clap::Subcommand;
 use sekisho_core::feature::FEATURES;
 use sekisho_core::model::Limits;
 
+pub use crate::shape::OutputFormat as Format;
 use crate::store::Store;
 pub use error::RegistryError;
 pub use gates::Gates;
@@ -54,15 +56,6 @@ pub struct Args {
 
     #[command(subcommand)]
     command: Command,
-}
-
-/// How things are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// For people.
-    Table,
-    /// One JSON document.
-    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -280,7 +273,27 @@ fn add(settings: &Settings, args: &AddArgs) -> Result<(), RegistryError> {
         note: args.note.clone(),
         evaluation: args.evaluation.as_deref().map(read_evaluation).transpose()?,
     };
+    let given = (from.note.clone(), from.parent.clone(), from.evaluation.clone());
     let entry = shelf.add(&bytes, &args.file.display().to_string(), from, now())?;
+    // What was kept before stays as it is.
+    let flags = [
+        ("--note", !given.0.is_empty() && given.0 != entry.note),
+        ("--parent", given.1.is_some() && given.1 != entry.parent),
+        ("--evaluation", given.2.is_some() && given.2 != entry.evaluation),
+    ];
+    let lost: Vec<&str> = flags
+        .iter()
+        .filter(|(_, lost)| *lost)
+        .map(|(flag, _)| *flag)
+        .collect();
+    if !lost.is_empty() {
+        eprintln!(
+            "{} is kept already, and its description stays as it is: {} {} not taken",
+            short(&entry.digest),
+            lost.join(" and "),
+            if lost.len() == 1 { "is" } else { "are" }
+        );
+    }
     Ok(writeln!(io::stdout().lock(), "{}", entry.digest)?)
 }
 
@@ -387,7 +400,7 @@ fn log(
                 error::quoted(actor),
                 error::quoted(action),
                 short(&row.subject).to_owned(),
-                error::quoted(detail),
+                log::words(detail),
             ]);
         }
         table.trim_fmt()

@@ -4,7 +4,7 @@
 //! another protocol. A line of the file is a public key and a signature, both in hex; several people may sign.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -59,7 +59,10 @@ fn read_key(path: &Path) -> Result<SigningKey, RegistryError> {
         name: path.display().to_string(),
         reason,
     };
-    let about = fs::metadata(path).map_err(|source| RegistryError::file("read", path, source))?;
+    let about = fs::metadata(path).map_err(|source| match source.kind() {
+        ErrorKind::NotFound => RegistryError::NoKey(path.to_owned()),
+        _ => RegistryError::file("read", path, source),
+    })?;
     if about.permissions().mode() & 0o077 != 0 {
         return Err(fault(
             "others may read this key: chmod 600, and make a new one if somebody could have",

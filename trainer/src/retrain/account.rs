@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::calibrate::Report;
 use crate::drift::{Drift, Drifted, State};
-use crate::learn::caps::{Capped, Holder};
+use crate::learn::caps::Capped;
 use crate::registry::gates::GateResult;
 use crate::train::{HeldOut, Made};
 
@@ -60,10 +61,49 @@ pub struct Cuts {
     pub suspect: f32,
     /// From here on rejected.
     pub reject: f32,
-    /// Whether they were set on the site's own people, to the budget.
+    /// Whether they were set on the people of every zone, to the budget.
     pub calibrated: bool,
     /// The budget.
     pub budget: f64,
+    /// Zone by zone.
+    #[serde(default)]
+    pub zones: Vec<ZoneCuts>,
+}
+
+/// What the people of one zone ask for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ZoneCuts {
+    /// Its name.
+    pub zone: String,
+    /// Suspect from here on would be enough for them; absent where too few of them can be judged.
+    pub suspect: Option<f32>,
+    /// The same of rejections.
+    pub reject: Option<f32>,
+    /// People judged where these come from, weighed.
+    pub people: f64,
+    /// Share of them that is suspect from there on.
+    pub suspect_rate: f64,
+    /// Share of them that is rejected from there on.
+    pub reject_rate: f64,
+}
+
+impl ZoneCuts {
+    /// From a calibration.
+    pub fn of(report: &Report) -> ZoneCuts {
+        ZoneCuts {
+            zone: report.zone.clone(),
+            suspect: Some(report.suspect.threshold),
+            reject: Some(report.reject.threshold),
+            people: report.reject.people.judged,
+            suspect_rate: report.suspect.people.rate,
+            reject_rate: report.reject.people.rate,
+        }
+    }
+
+    /// Whether there were people enough.
+    pub fn is_calibrated(&self) -> bool {
+        self.reject.is_some()
+    }
 }
 
 /// What one gate found.
@@ -118,22 +158,14 @@ impl Account {
 }
 
 impl Learnt {
-    /// From what a training says. Who held most is left out where that is a client: what names clients must be
-    /// forgettable.
+    /// From what a training says, which names no client.
     pub fn of(made: &Made, people: usize, crawlers: usize) -> Learnt {
         let account = &made.account;
-        let unnamed = |capped: &Capped| Capped {
-            largest: match capped.holder {
-                Holder::Day => capped.largest.clone(),
-                Holder::Client | Holder::Network => String::new(),
-            },
-            ..capped.clone()
-        };
         Learnt {
             people,
             crawlers,
-            caps: account.caps.iter().map(unnamed).collect(),
-            doubted: account.doubted.len(),
+            caps: account.caps.clone(),
+            doubted: account.doubted,
             trees: account.stopped_at.unwrap_or(account.most_trees),
             held_out: account.held_out,
         }

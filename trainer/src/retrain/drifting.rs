@@ -21,7 +21,9 @@ pub fn look(store: &Store, config: &Config, now: u32) -> Result<Vec<ZoneDrift>, 
     let champion = config.models.champion.as_deref().filter(|path| path.exists());
     let model = load_model(champion)?;
     let mut zones = Vec::new();
-    for site in evidence::sites(store, &config.retrain, now)? {
+    // One at a time: a zone may fill the memory that there is.
+    for zone in store.zones()? {
+        let site = evidence::site(store, &config.retrain, now, &zone)?;
         let from = now.saturating_sub(RECENT);
         let compared = Drift::between(
             &site.until(from),

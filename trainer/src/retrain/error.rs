@@ -22,6 +22,9 @@ pub enum RetrainError {
     /// The key of the pseudonyms cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// There is nothing to learn from.
+    #[error("there is no store {}: start `sekisho serve`, or set [store] path in the configuration (--config FILE)", .0.display())]
+    NoStore(PathBuf),
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),

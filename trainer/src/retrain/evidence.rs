@@ -1,5 +1,6 @@
 //! What a run learns from and what it is compared on: an earlier and a later part of the store's samples.
 
+use crate::calibrate::split;
 use crate::config::RetrainSection;
 use crate::dataset::Site;
 use crate::store::{Store, StoreError};
@@ -7,7 +8,7 @@ use crate::store::{Store, StoreError};
 const DAY: u32 = 86_400;
 /// At most this part of the time is held out, where the samples span less than four times the days asked for.
 const HELD_OUT_PART: u32 = 4;
-/// Judged clients of each class that it takes in the later part: with fewer no figure means anything.
+/// Judged clients of each class that it takes in the later half of the later part: with fewer no figure means anything.
 const LEAST_HELD_OUT: usize = 10;
 
 /// The two parts.
@@ -26,7 +27,7 @@ impl Parts {
     /// # Errors
     /// The store cannot be read.
     pub fn read(store: &Store, retrain: &RetrainSection, until: u32) -> Result<Parts, StoreError> {
-        let sites = sites(store, retrain, until)?;
+        let sites = sites(store, retrain, until, |site| site)?;
         let cut = cut(&sites, retrain.held_out_days);
         Ok(Parts {
             cut,
@@ -62,9 +63,14 @@ impl Parts {
             .collect()
     }
 
-    /// Labelled crawlers and people of the later part that can be judged.
+    /// Labelled crawlers and people that can be judged, in the half of the later part that models are compared on.
     fn judged(&self, min_requests: u32) -> (usize, usize) {
-        let clients = self.later.iter().flat_map(|site| &site.clients);
+        let compared: Vec<Site> = self
+            .later
+            .iter()
+            .map(|site| split(site, min_requests).1)
+            .collect();
+        let clients = compared.iter().flat_map(|site| &site.clients);
         let judged = clients.filter(|client| client.rows.iter().any(|row| row.requests >= min_requests));
         judged.fold((0, 0), |(crawlers, people), client| {
             (
@@ -75,15 +81,25 @@ impl Parts {
     }
 }
 
-/// Every zone as a site, as it was before `until`, drawn clients weighed back.
-pub fn sites(store: &Store, retrain: &RetrainSection, until: u32) -> Result<Vec<Site>, StoreError> {
+/// A part of every zone, as it was before `until`; one zone at a time is read whole.
+pub fn sites(
+    store: &Store,
+    retrain: &RetrainSection,
+    until: u32,
+    part: impl Fn(Site) -> Site,
+) -> Result<Vec<Site>, StoreError> {
     let zones = store.zones()?;
-    let read = zones.iter().map(|zone| {
-        let mut site = store.site(0..until, zone)?.until(until);
-        site.weigh(retrain.contrast);
-        Ok(site)
-    });
+    let read = zones
+        .iter()
+        .map(|zone| Ok(part(site(store, retrain, until, zone)?)));
     read.collect()
+}
+
+/// One zone as it was before `until`, drawn clients weighed back.
+pub fn site(store: &Store, retrain: &RetrainSection, until: u32, zone: &str) -> Result<Site, StoreError> {
+    let mut site = store.site(0..until, zone)?.until(until);
+    site.weigh(retrain.contrast);
+    Ok(site)
 }
 
 /// Labelled crawlers and people of all sites.

@@ -14,8 +14,8 @@ const LEAST_ODDS: f64 = 1e-4;
 pub struct Forecast {
     /// Clients that would be stopped.
     pub stopped: f64,
-    /// Clients that this was counted on.
-    pub clients: f64,
+    /// The size of an equally weighted sample that tells as much as the clients that this was counted on.
+    pub effective: f64,
     /// Requests that would be stopped.
     pub load: f64,
 }
@@ -29,10 +29,12 @@ impl Forecast {
             Some(of("newly_stopped")? + of("still_stopped")?)
         };
         let clients = evaluation.get("clients")?.as_f64()?;
-        let usable = clients > 0.0 && clients.is_finite();
+        let effective = evaluation.get("effective")?.as_f64()?;
+        let usable = |size: f64| size > 0.0 && size.is_finite();
+        let usable = usable(clients) && usable(effective);
         usable.then_some(Forecast {
             stopped: (sum("clients")? / clients).clamp(0.0, 1.0),
-            clients,
+            effective,
             load: sum("load")?.clamp(0.0, 1.0),
         })
     }
@@ -68,7 +70,11 @@ pub fn jumps(forecast: &Forecast, live: &Live, bounds: Bounds) -> bool {
     }
     let share = live.stopped / live.clients;
     let least = lower(share * live.effective, live.effective, CONFIDENCE);
-    let most = upper(forecast.stopped * forecast.clients, forecast.clients, CONFIDENCE);
+    let most = upper(
+        forecast.stopped * forecast.effective,
+        forecast.effective,
+        CONFIDENCE,
+    );
     odds(least) > bounds.factor * odds(most).max(LEAST_ODDS)
 }
 
@@ -111,7 +117,7 @@ mod tests {
         fn check(forecast: (f64, f64), live: Live, expected: bool) {
             let forecast = Forecast {
                 stopped: forecast.0,
-                clients: forecast.1,
+                effective: forecast.1,
                 load: 0.0,
             };
             assert_eq!(jumps(&forecast, &live, BOUNDS), expected);
@@ -137,7 +143,7 @@ mod tests {
         fn check(load: f64, rejected: u64, requests: u64, expected: bool) {
             let forecast = Forecast {
                 stopped: 0.0,
-                clients: 100.0,
+                effective: 100.0,
                 load,
             };
             assert_eq!(load_jumps(&forecast, rejected, requests, 200, 3.0), expected);
@@ -153,19 +159,26 @@ mod tests {
     #[test]
     fn a_forecast_is_read_from_an_evaluation_of_ours_only() {
         let moved = |clients: f64, load: f64| json!({"clients": clients, "load": load});
-        let ours = json!({"clients": 200.0, "change": {"newly_stopped": moved(10.0, 0.1),
+        let ours = json!({"clients": 200.0, "effective": 40.0, "change": {"newly_stopped": moved(10.0, 0.1),
             "released": moved(50.0, 0.5), "still_stopped": moved(30.0, 0.2)}});
         let forecast = Forecast::of(&ours).expect("ours");
-        assert_eq!((forecast.stopped, forecast.clients), (0.2, 200.0));
+        assert_eq!((forecast.stopped, forecast.effective), (0.2, 40.0));
         assert!((forecast.load - 0.3).abs() < 1e-12);
         assert_eq!(Forecast::of(&json!({"newly_stopped": 31})), None);
         assert_eq!(Forecast::of(&json!({"clients": 0.0, "change": {}})), None);
+        let mut unsaid = ours.clone();
+        unsaid["effective"] = serde_json::Value::Null;
+        assert_eq!(
+            Forecast::of(&unsaid),
+            None,
+            "how much its weights tell is not said"
+        );
     }
 
     proptest! {
         #[test]
         fn more_stopped_is_never_less_of_a_jump(stopped in 0u32..1000, more in 0u32..100, share in 0f64..1.0) {
-            let forecast = Forecast { stopped: share, clients: 500.0, load: share };
+            let forecast = Forecast { stopped: share, effective: 500.0, load: share };
             if jumps(&forecast, &live(1200, stopped), BOUNDS) {
                 prop_assert!(jumps(&forecast, &live(1200, stopped + more), BOUNDS));
             }

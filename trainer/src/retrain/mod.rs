@@ -17,6 +17,7 @@ mod shadow;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 mod view;
 mod watch;
 
@@ -31,7 +32,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, now};
 use crate::registry::promote::{Approver, POLICY};
-use crate::store::Store;
+use crate::shape::OutputFormat as Format;
+use crate::store::{Store, StoreError};
 pub use error::RetrainError;
 pub use schedule::run as scheduled;
 use steps::{Progress, Retrain};
@@ -100,15 +102,6 @@ struct Place {
     now: Option<u32>,
 }
 
-/// How things are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// One document
-    Json,
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Show the runs, newest first, the watch over the champion, and drift
@@ -173,7 +166,10 @@ pub fn run(args: &Args) -> Result<(), RetrainError> {
     if let Some(warning) = warning {
         tracing::warn!("{warning}");
     }
-    let store = Store::open_existing(&config.store.path)?;
+    let store = Store::open_existing(&config.store.path).map_err(|error| match error {
+        StoreError::Missing(path) => RetrainError::NoStore(path),
+        error => error.into(),
+    })?;
     store.bind_names(&names)?;
     let retrain = Retrain {
         store: &store,
@@ -205,7 +201,10 @@ fn once(retrain: &Retrain<'_>, args: &Args, now: u32) -> Result<(), RetrainError
         return Ok(());
     };
     let json = serde_json::to_string_pretty(&view::document(&run))? + "\n";
-    for (path, text) in [(path.to_owned(), run.report), (path.with_extension("json"), json)] {
+    for (path, text) in [
+        (path.to_owned(), report::markdown(&run)),
+        (path.with_extension("json"), json),
+    ] {
         fs::write(&path, text).map_err(|source| RetrainError::File { path, source })?;
     }
     Ok(())
@@ -219,14 +218,10 @@ fn answer(retrain: &Retrain<'_>, command: &Command, now: u32) -> Result<(), Retr
             format: Format::Table,
         } => Ok(io::stdout().lock().write_all(view::table(store)?.as_bytes())?),
         Command::Report { run, format } => {
-            let run = runs::find(store, *run)?;
+            let run = view::standing(store, runs::find(store, *run)?)?;
             match format {
                 Format::Json => view::print(&view::document(&run)),
-                // A run that is under way has no report yet, but says how far it is.
-                Format::Table if run.report.is_empty() => {
-                    Ok(io::stdout().lock().write_all(report::markdown(&run).as_bytes())?)
-                }
-                Format::Table => Ok(io::stdout().lock().write_all(run.report.as_bytes())?),
+                Format::Table => Ok(io::stdout().lock().write_all(report::markdown(&run).as_bytes())?),
             }
         }
         Command::Approve { run, by, note } => {

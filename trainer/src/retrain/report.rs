@@ -14,9 +14,7 @@ use crate::visible::masked;
 pub fn markdown(run: &Run) -> String {
     let account = &run.account;
     let mut text = format!("# Retraining, run {}\n\n", run.id);
-    if run.state == State::Refused {
-        let _ = writeln!(text, "**Refused:** {}.\n", cell(&run.why));
-    }
+    ending(&mut text, run);
     if !account.sentence.is_empty() {
         let _ = writeln!(text, "Compared: {}\n", cell(&account.sentence));
     }
@@ -51,7 +49,7 @@ pub fn markdown(run: &Run) -> String {
         }
         text.push('\n');
     }
-    if run.state != State::Refused {
+    if run.state.is_open() {
         let _ = write!(
             text,
             "## Decide\n\n    sekisho retrain approve {0} --by NAME\n    sekisho retrain reject {0} --by NAME --why TEXT\n",
@@ -61,17 +59,64 @@ pub fn markdown(run: &Run) -> String {
     text
 }
 
+/// How it ended, and by whom where that is not for the run itself to say.
+fn ending(text: &mut String, run: &Run) {
+    let by = run.decided_by.as_deref().unwrap_or_default();
+    let by = format!("by {}", cell(by));
+    let (word, by) = match run.state {
+        State::Refused => ("Refused", String::new()),
+        State::Promoted => ("Promoted", by),
+        State::Rejected => ("Rejected", by),
+        State::RolledBack => ("Taken back", by),
+        _ => return,
+    };
+    let why = cell(&run.why);
+    let said: Vec<&str> = [&*by, &*why]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect();
+    let _ = writeln!(text, "**{word}:** {}.\n", said.join(", "));
+}
+
 fn thresholds(text: &mut String, cuts: &Cuts) {
-    let basis = if cuts.calibrated {
-        format!("calibrated to {} of the people", percent(cuts.budget))
-    } else {
-        "**not calibrated**".to_owned()
+    let names = |calibrated: bool| -> Vec<String> {
+        let zones = cuts
+            .zones
+            .iter()
+            .filter(|zone| zone.is_calibrated() == calibrated);
+        zones.map(|zone| cell(&zone.zone)).collect()
+    };
+    let (set, unset) = (names(true), names(false));
+    let budget = format!("calibrated to {} of the people", percent(cuts.budget));
+    let basis = match (cuts.calibrated, set.is_empty()) {
+        (true, _) => budget,
+        (false, true) => "**not calibrated**".to_owned(),
+        (false, false) => format!(
+            "{budget} of {}, **not calibrated** for {}",
+            set.join(", "),
+            unset.join(", ")
+        ),
     };
     let _ = writeln!(
         text,
         "| suspect / reject from | {:.4} / {:.4}, {basis} |",
         cuts.suspect, cuts.reject
     );
+    if cuts.zones.len() < 2 {
+        return;
+    }
+    for zone in &cuts.zones {
+        let own = match (zone.suspect, zone.reject) {
+            (Some(suspect), Some(reject)) => format!(
+                "{suspect:.4} / {reject:.4}: {} and {} of {:.0} people",
+                percent(zone.suspect_rate),
+                percent(zone.reject_rate),
+                zone.people
+            ),
+            _ => "too few people".to_owned(),
+        };
+        let _ = writeln!(text, "| what {} asks for | {own} |", cell(&zone.zone));
+    }
 }
 
 fn gates(text: &mut String, account: &Account) {
@@ -186,7 +231,7 @@ fn time(at: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::account::{Gate, ZoneDrift};
+    use super::super::account::{Gate, ZoneCuts, ZoneDrift};
     use super::*;
     use crate::learn::caps::Capped;
     use crate::train::HeldOut;
@@ -231,8 +276,22 @@ mod tests {
             thresholds: Some(Cuts {
                 suspect: 0.61,
                 reject: 0.8721,
-                calibrated: true,
+                calibrated: false,
                 budget: 0.001,
+                zones: vec![
+                    ZoneCuts {
+                        zone: "cli|ents".to_owned(),
+                        suspect: Some(0.61),
+                        reject: Some(0.8721),
+                        people: 3_200.0,
+                        suspect_rate: 0.004,
+                        reject_rate: 0.0,
+                    },
+                    ZoneCuts {
+                        zone: "networks".to_owned(),
+                        ..ZoneCuts::default()
+                    },
+                ],
             }),
             canaries: 12,
             sentence: "on the last 7 days this model would newly stop 31 clients.".to_owned(),
@@ -283,5 +342,22 @@ mod tests {
         run.account.gates[0].open = false;
         run.account.shadow = None;
         insta::assert_snapshot!(markdown(&run));
+    }
+
+    #[test]
+    fn what_is_over_asks_nobody() {
+        let mut run = waiting();
+        run.state = State::Promoted;
+        run.decided_by = Some("Night <shift>".to_owned());
+        let text = markdown(&run);
+        assert!(text.contains("**Promoted:** by Night \\<shift>."), "{text}");
+        assert!(!text.contains("## Decide"), "{text}");
+        run.state = State::RolledBack;
+        run.why = "it stopped too many".to_owned();
+        let text = markdown(&run);
+        assert!(
+            text.contains("**Taken back:** by Night \\<shift>, it stopped too many."),
+            "{text}"
+        );
     }
 }

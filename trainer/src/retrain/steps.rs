@@ -2,14 +2,14 @@
 //! same: what is learnt ends at the second in which the run began, files are named by what is in them, and a row that
 //! moved on meanwhile is not written.
 
-use sekisho_core::model::{Limits, Model, Thresholds};
+use sekisho_core::model::{Limits, Model};
 
-use super::account::{Account, Cuts, Gate, Learnt};
+use super::account::{Account, Gate, Learnt};
 use super::error::RetrainError;
 use super::evidence::{self, Parts};
 use super::runs::{self, Run, State};
-use super::{decide, drifting, report, shadow};
-use crate::calibrate::{Budgets, People, Refusal, calibrate};
+use super::{decide, drifting, report, shadow, thresholds};
+use crate::calibrate::split;
 use crate::config::Config;
 use crate::dataset::Site;
 use crate::evaluate::{Contender, Terms, compare};
@@ -138,40 +138,13 @@ impl Retrain<'_> {
 
     fn calibrate(&self, run: &mut Run) -> Result<Outcome, RetrainError> {
         let model = model_of(run)?;
-        let budget = self.config.calibrate.budget;
-        let mut thresholds: Option<Thresholds> = None;
-        for site in self.later(run)? {
-            let least = self.config.retrain.min_requests;
-            match calibrate(&site, &model, Budgets::of(budget), People::Auto, least) {
-                Ok(found) => {
-                    let (suspect, reject) = (found.suspect, found.reject);
-                    let of = |cut: f32, before: Option<f32>| before.map_or(cut, |before| before.max(cut));
-                    thresholds = Some(Thresholds {
-                        suspect: of(suspect.threshold, thresholds.map(|old| old.suspect)),
-                        reject: of(reject.threshold, thresholds.map(|old| old.reject)),
-                        suspect_fpr: suspect.people.rate as f32,
-                        reject_fpr: reject.people.rate as f32,
-                    });
-                }
-                Err(refusal @ Refusal::TooFew { .. }) => {
-                    let note = format!(
-                        "the thresholds are not set on the people of {}: {refusal}",
-                        site.name
-                    );
-                    run.account.notes.push(note);
-                }
-                Err(refusal) => return Ok(Outcome::Refuse(refusal.to_string())),
-            }
-        }
-        let calibrated = thresholds.is_some();
-        let thresholds = thresholds.unwrap_or(model.thresholds());
-        run.account.thresholds = Some(Cuts {
-            suspect: thresholds.suspect,
-            reject: thresholds.reject,
-            calibrated,
-            budget,
-        });
-        let (bytes, _) = onnx::with_thresholds(run.model.as_deref().unwrap_or_default(), thresholds)?;
+        let found = match thresholds::set(&self.later(run)?, &model, self.config) {
+            Ok(found) => found,
+            Err(refusal) => return Ok(Outcome::Refuse(refusal.to_string())),
+        };
+        run.account.thresholds = Some(found.cuts);
+        run.account.notes.extend(found.notes);
+        let (bytes, _) = onnx::with_thresholds(run.model.as_deref().unwrap_or_default(), found.thresholds)?;
         if let Some(path) = &self.config.retrain.canaries {
             let canaries = train::read_canaries(path)?;
             match train::check_canaries(&canaries, &load(&bytes, "the challenger")?) {
@@ -211,7 +184,7 @@ impl Retrain<'_> {
         };
         let now = Contender::of("champion".to_owned(), load_model(path)?, None);
         let then = Contender::of("challenger".to_owned(), challenger, None);
-        let comparison = match compare(&now, &then, &self.later(run)?, terms) {
+        let comparison = match compare(&now, &then, &self.latest(run)?, terms) {
             Ok(comparison) => comparison,
             Err(error) => return Ok(Outcome::Refuse(error.to_string())),
         };
@@ -268,18 +241,39 @@ impl Retrain<'_> {
         Ok(Progress::Went(State::Refused))
     }
 
+    /// What is learnt from.
     fn earlier(&self, run: &Run) -> Result<Vec<Site>, RetrainError> {
-        let sites = evidence::sites(self.store, &self.config.retrain, run.started)?;
-        Ok(sites.iter().map(|site| site.until(run.account.cut)).collect())
+        let cut = run.account.cut;
+        let part = |site: Site| site.until(cut);
+        Ok(evidence::sites(
+            self.store,
+            &self.config.retrain,
+            run.started,
+            part,
+        )?)
     }
 
+    /// What is held out.
     fn later(&self, run: &Run) -> Result<Vec<Site>, RetrainError> {
-        let mut sites = evidence::sites(self.store, &self.config.retrain, run.started)?;
+        let cut = run.account.cut;
         // Who is not believed when a model is learnt must not move its thresholds either. Training does it by itself.
-        sites.iter_mut().for_each(|site| {
-            doubt_conversions(site);
-        });
-        Ok(sites.iter().map(|site| site.since(run.account.cut)).collect())
+        let part = |mut site: Site| {
+            doubt_conversions(&mut site);
+            site.since(cut)
+        };
+        Ok(evidence::sites(
+            self.store,
+            &self.config.retrain,
+            run.started,
+            part,
+        )?)
+    }
+
+    /// Of what is held out, the half that thresholds do not come from: nobody in it, nor a neighbour, had a say in them.
+    fn latest(&self, run: &Run) -> Result<Vec<Site>, RetrainError> {
+        let least = self.config.retrain.min_requests;
+        let held_out = self.later(run)?;
+        Ok(held_out.iter().map(|site| split(site, least).1).collect())
     }
 }
 

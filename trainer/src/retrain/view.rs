@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::error::RetrainError;
-use super::runs::{self, Run};
+use super::runs::{self, Run, State};
 use super::{drifting, watch};
+use crate::registry::history::{Action, History};
 use crate::registry::shelf::short;
 use crate::store::Store;
 use crate::visible::masked;
@@ -18,7 +19,7 @@ const SHOWN: u32 = 20;
 
 /// One document, also for `GET /v1/status`: the newest run, what is watched, and drift.
 pub fn overview(store: &Store) -> Result<Value, RetrainError> {
-    let run = runs::latest(store)?;
+    let run = newest(store, 1)?.into_iter().next();
     Ok(json!({
         "run": run.as_ref().map(document),
         "watch": watch::kept(store)?,
@@ -26,17 +27,55 @@ pub fn overview(store: &Store) -> Result<Value, RetrainError> {
     }))
 }
 
+/// A run as it stands. Somebody may have promoted its model, or taken it back, by `sekisho model`: the next step writes
+/// that down, and nobody should read until then that a run waits which does not.
+///
+/// # Errors
+/// The history cannot be read.
+pub fn standing(store: &Store, mut run: Run) -> Result<Run, RetrainError> {
+    let Some(change) = History::of(store.connection()).changes()?.into_iter().next_back() else {
+        return Ok(run);
+    };
+    let ours = |digest: Option<&String>| digest.is_some() && digest == run.challenger.as_ref();
+    let state = match change.action {
+        Action::Promote if run.state.is_open() && ours(Some(&change.digest)) => State::Promoted,
+        Action::Rollback
+            if (run.state.is_open() || run.state == State::Promoted) && ours(change.previous.as_ref()) =>
+        {
+            State::RolledBack
+        }
+        _ => return Ok(run),
+    };
+    if change.at < i64::from(run.started) {
+        return Ok(run);
+    }
+    run.state = state;
+    run.decided_at = u32::try_from(change.at).ok();
+    run.decided_by = Some(change.actor);
+    run.why = change.note;
+    Ok(run)
+}
+
+/// The newest runs as they stand, newest first.
+fn newest(store: &Store, limit: u32) -> Result<Vec<Run>, RetrainError> {
+    let mut runs = runs::newest(store, limit)?;
+    // Those before it are over.
+    if let Some(run) = runs.first_mut() {
+        *run = standing(store, run.clone())?;
+    }
+    Ok(runs)
+}
+
 /// All that is known of the newest runs.
 pub fn status(store: &Store) -> Result<Value, RetrainError> {
-    let runs = runs::newest(store, SHOWN)?;
-    let runs: Vec<Value> = runs.iter().map(document).collect();
+    let runs: Vec<Value> = newest(store, SHOWN)?.iter().map(document).collect();
     Ok(json!({ "runs": runs, "watch": watch::kept(store)?, "drift": drifting::kept(store)? }))
 }
 
 /// The same for people.
 pub fn table(store: &Store) -> Result<String, RetrainError> {
     let mut table = plain(&["RUN", "BEGAN", "STATE", "CHALLENGER", "DECIDED BY", "WHY"]);
-    for run in runs::newest(store, SHOWN)? {
+    for run in newest(store, SHOWN)? {
         table.add_row([
             run.id.to_string(),
             time(run.started),

@@ -7,7 +7,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 
 use super::report::{Client, Fate, Report};
 use super::words::phrases;
-use crate::figures::grouped;
+use crate::figures::{counted, grouped};
 
 /// Cells of a score's bar.
 const BAR: usize = 10;
@@ -143,9 +143,9 @@ fn write_summary(report: &Report, style: Style, out: &mut impl Write) -> io::Res
     });
     writeln!(
         out,
-        "{} requests by {} clients{span}",
-        grouped(intake.requests),
-        grouped(report.client_count())
+        "{} by {}{span}",
+        counted(intake.requests, "request"),
+        counted(report.client_count(), "client")
     )?;
     for fate in Fate::ALL {
         let tally = report.tallies.get(&fate).copied().unwrap_or_default();
@@ -212,9 +212,9 @@ pub fn write_notes(report: &Report, out: &mut impl Write) -> io::Result<()> {
     if forgotten.clients > 0 {
         writeln!(
             out,
-            "{} clients with {} requests were forgotten to make room, {} of them flagged (--clients N remembers more)",
-            grouped(forgotten.clients),
-            grouped(forgotten.requests),
+            "forgotten to make room: {} with {}, {} of them flagged (--clients N remembers more)",
+            counted(forgotten.clients, "client"),
+            counted(forgotten.requests, "request"),
             grouped(forgotten.flagged)
         )?;
     }

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use super::shared::Shared;
 use super::steady::Steady;
 use crate::config::{Config, now};
-use crate::store::{Counts, Names, Retention, Store, StoreError};
+use crate::figures::counted;
+use crate::store::{Age, Counts, Names, Retention, Store, StoreError};
 use crate::tail::{Step, Tail, TailError};
 
 /// How often files are looked at while none grows. The module writes once a second.
@@ -18,6 +19,9 @@ const POLL: Duration = Duration::from_millis(200);
 const RETRY: Duration = Duration::from_secs(1);
 /// How often what is too old is looked for, and what was stored is told.
 const MINUTE: Duration = Duration::from_secs(60);
+
+const DAY: u32 = 86_400;
+const HOUR: u32 = 3_600;
 
 /// One thread's work.
 pub struct Collector {
@@ -72,12 +76,40 @@ impl Collector {
         self.tell();
     }
 
-    /// Collects all there is, and ends.
-    pub fn drain(&mut self) -> Result<(), TailError> {
+    /// Collects all there is at Unix second `now`, and ends. Nobody can watch the clock for so short a time, so what the
+    /// store has seen is asked whether it is right.
+    pub fn drain(&mut self, now: u32) -> Result<(), TailError> {
+        let seen = self.store.clock()?;
         while self.round()? {}
-        self.store.prune(self.retention, now())?;
+        let (retention, at) = match self.store.age(now, seen)? {
+            Age::Known(at) => (self.retention, at),
+            Age::Ahead(seconds, at) => {
+                tracing::warn!(
+                    "this machine's clock is {} ahead of what the store has seen: samples are deleted as if a week had \
+                     passed since; check the clock, each call deletes a week more",
+                    counted(u64::from(seconds / DAY), "day")
+                );
+                (self.retention, at)
+            }
+            Age::Behind(seconds) => {
+                tracing::warn!(
+                    "this machine's clock is {} behind what the store has seen: nothing is deleted for its age",
+                    counted(u64::from(seconds.div_ceil(HOUR)), "hour")
+                );
+                (self.by_size(), now)
+            }
+        };
+        self.store.prune(retention, at)?;
         self.tell();
         Ok(())
+    }
+
+    /// Nothing is too old.
+    fn by_size(&self) -> Retention {
+        Retention {
+            seconds: u32::MAX,
+            ..self.retention
+        }
     }
 
     /// One step of every source; true when there is more at once. A source that cannot be read does not keep the others
@@ -138,14 +170,10 @@ impl Collector {
             tracing::error!("{text}");
         }
         // Room may be made by what is too much; that the disk is full is no reason to doubt the clock.
-        if matches!(error, TailError::Store(StoreError::Full(_))) {
-            let by_size = Retention {
-                seconds: u32::MAX,
-                ..self.retention
-            };
-            if let Err(error) = self.store.prune(by_size, now()) {
-                tracing::debug!("nothing can be deleted either: {error}");
-            }
+        if matches!(error, TailError::Store(StoreError::Full(_)))
+            && let Err(error) = self.store.prune(self.by_size(), now())
+        {
+            tracing::debug!("nothing can be deleted either: {error}");
         }
     }
 
@@ -162,19 +190,17 @@ impl Collector {
     fn each_minute(&mut self) {
         self.tell();
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let retention = if self.steady.agrees(wall, self.began.elapsed()) {
-            self.retention
+        let pruned = if self.steady.agrees(wall, self.began.elapsed()) {
+            let pruned = self.store.prune(self.retention, now());
+            pruned.and_then(|pruned| self.store.set_clock(now()).map(|()| pruned))
         } else {
-            Retention {
-                seconds: u32::MAX,
-                ..self.retention
-            }
+            self.store.prune(self.by_size(), now())
         };
-        match self.store.prune(retention, now()) {
+        match pruned {
             Ok(pruned) if pruned.samples > 0 => tracing::info!(
-                "{} samples and {} clients were deleted: too old, or too much",
-                pruned.samples,
-                pruned.clients
+                "deleted, as too old or too much: {} and {}",
+                counted(pruned.samples, "sample"),
+                counted(pruned.clients, "client")
             ),
             Ok(_) => {}
             Err(error) => tracing::error!("what is too old cannot be deleted: {error}"),
@@ -191,7 +217,7 @@ impl Collector {
             tally.newest.clone_from(&counts.newest);
             let name = tail.name();
             if counts.samples > 0 {
-                tracing::info!("{name}: {} samples stored", counts.samples);
+                tracing::info!("{name}: {} stored", counted(counts.samples, "sample"));
             }
             let odd = [
                 (counts.duplicates, "lines were there already"),
@@ -207,5 +233,71 @@ impl Collector {
                 tracing::warn!("{name}: {count} {what}");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::params;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const NOW: u32 = 1_800_000_000;
+
+    /// A collector over a store with a sample of each of the last thirty days.
+    fn collector(dir: &TempDir) -> Collector {
+        let mut config = Config::default();
+        config.store.path = dir.path().join("s.db");
+        let store = Store::open(&config.store.path).unwrap();
+        let connection = store.connection();
+        connection
+            .execute(
+                "INSERT INTO client (id, zone, name, network, first, last, samples, requests)
+                 VALUES (1, 'clients', '192.0.2.7', '192.0.2.0/24', 1, ?1, 30, 12)",
+                [NOW],
+            )
+            .unwrap();
+        for day in 0..30 {
+            connection
+                .execute(
+                    "INSERT INTO sample (digest, client, id, at, aged, kind, requests, verdict, reasons, schema, features,
+                         model, method, target)
+                     VALUES (randomblob(16), 1, 'a', ?1, ?1, 'flagged', 12, 'PASSED', '[]', 'x', x'', '', 'GET', '/')",
+                    params![NOW - day * DAY],
+                )
+                .unwrap();
+        }
+        Collector::new(store, Names::Plain, &config, Arc::new(Shared::default()))
+    }
+
+    /// Samples that are left after calls at these times.
+    #[track_caller]
+    fn check(calls: &[u32], expected: i64) {
+        let dir = TempDir::new().unwrap();
+        let mut collector = collector(&dir);
+        for now in calls {
+            collector.drain(*now).unwrap();
+        }
+        let count = "SELECT COUNT(*) FROM sample";
+        let left: i64 = collector
+            .store
+            .connection()
+            .query_row(count, [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(left, expected, "{calls:?}");
+    }
+
+    #[test]
+    fn one_call_with_a_wrong_clock_does_not_empty_the_store() {
+        check(&[NOW], 30);
+        check(&[NOW + 5 * DAY], 26);
+        let years_ahead = NOW + 3000 * DAY;
+        check(&[years_ahead], 24);
+        check(&[years_ahead, NOW + 60], 24);
+        check(&[years_ahead; 2], 17);
+        check(&[years_ahead; 6], 0);
+        check(&[NOW - 3000 * DAY, NOW], 30);
+        check(&[0, NOW + 5 * DAY], 26);
     }
 }

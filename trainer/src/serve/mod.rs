@@ -135,7 +135,7 @@ pub fn run(args: &Args) -> Result<(), ServeError> {
     let shared = Arc::new(Shared::default());
     let mut collector = Collector::new(store, names.clone(), &config, shared.clone());
     if args.once {
-        return Ok(collector.drain()?);
+        return Ok(collector.drain(now())?);
     }
     let access = Access::new(&config, names, token, shared);
     let (stop, stopped) = watch::channel(false);

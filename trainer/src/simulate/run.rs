@@ -20,7 +20,7 @@ use super::profile::{Profile, ProfileError};
 use super::shop::Shop;
 use super::truth::Row;
 use crate::dataset::{ListError, UserAgents};
-use crate::figures::grouped;
+use crate::figures::counted;
 use crate::logs::{LogError, Logs, Parsed};
 
 /// Lines between two looks of the progress bar.
@@ -147,9 +147,9 @@ fn simulate(args: &Args) -> Result<(), SimulateError> {
     output.bar.finish_and_clear();
     if !args.quiet {
         eprintln!(
-            "wrote {} lines of {} clients",
-            grouped(output.written),
-            grouped(output.clients)
+            "wrote {} of {}",
+            counted(output.written, "line"),
+            counted(output.clients, "client")
         );
     }
     Ok(())

@@ -3,7 +3,7 @@
 use sekisho_core::feature::schema_hash;
 use sekisho_core::sample::{Sample, VERSION};
 
-use super::ingest::Run;
+use super::ingest::{Run, unquoted};
 use super::{Counts, Intake, Names, Store, StoreError, sources};
 
 /// Lines read in one transaction.
@@ -59,7 +59,7 @@ impl Store {
                     }
                     Err(error) => Counts {
                         broken: 1,
-                        first_broken: Some(error.to_string()),
+                        first_broken: Some(unquoted(&error)),
                         ..Counts::default()
                     },
                 };

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension};
 use sekisho_core::sample::{self, Sample, SampleError};
 use serde::Deserialize;
+use serde_json::error::Category;
 
 use super::labels::{self, Class, Origin};
 use super::{Names, StoreError};
@@ -323,10 +324,28 @@ impl<'a> Run<'a> {
         let names = self.intake.names;
         self.counts.first_broken.get_or_insert_with(|| match names {
             Names::Plain if !line.is_empty() => format!("{error}: {}", escaped(line, SHOWN)),
-            // A line that nobody understands may hold an address.
-            _ => error.to_string(),
+            // A line that nobody understands may hold an address, and so may what is said of it.
+            Names::Plain => error.to_string(),
+            Names::Keyed(_) => unquoted(error),
         });
     }
+}
+
+/// What is wrong with a line without any word of it: the parser's own text quotes values.
+pub(super) fn unquoted(error: &SampleError) -> String {
+    let syntax = match error {
+        SampleError::Syntax(syntax) => syntax,
+        SampleError::Schema { .. } => return "the sample has another schema".to_owned(),
+        // Of the others only numbers are told.
+        _ => return error.to_string(),
+    };
+    let kind = match syntax.classify() {
+        Category::Syntax => "no JSON",
+        Category::Eof => "it ends too early",
+        Category::Data => "a field is missing, or not what it should be",
+        Category::Io => "it cannot be read",
+    };
+    format!("not a sample: {kind}, column {}", syntax.column())
 }
 
 /// A line of a newer version as it may be kept; nothing when it would keep an address that must be a pseudonym.

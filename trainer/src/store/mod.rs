@@ -34,7 +34,7 @@ pub use ingest::{Counts, Intake};
 pub use labels::{Class, Origin, Outcome, StoredLabel};
 pub use names::Names;
 pub use pages::{ClientOrder, ClientRow, MAX_PAGE, PageQuery};
-pub use retention::Retention;
+pub use retention::{Age, Retention};
 pub use rows::{ExportRow, Selection};
 
 /// Marks a SQLite file as ours (`PRAGMA application_id`): "Skst" in ASCII.

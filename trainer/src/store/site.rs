@@ -8,7 +8,8 @@ use super::labels::{Class, Origin, word};
 use super::{Store, StoreError};
 use crate::dataset::{self, Client, Label, Row, Site};
 
-/// Rows of one client: more would teach nothing new, and one client must not fill the memory.
+/// Rows of one client: more would teach nothing new, and one client must not fill the memory. While it is read, it has
+/// twice as many.
 const MAX_ROWS: usize = 256;
 
 impl Store {
@@ -40,8 +41,8 @@ impl Store {
                 .get::<_, Option<String>>(4)?
                 .map(|_| word(row, 4, Origin::from_word))
                 .transpose()?;
-            let rows = self.rows_of(row.get(0)?, &range)?;
-            site.lines += rows.len() as u64;
+            let (rows, count) = self.rows_of(row.get(0)?, &range)?;
+            site.lines += count;
             let Some(last) = rows.last() else { continue };
             let mut client = Client {
                 name: name.into(),
@@ -58,7 +59,7 @@ impl Store {
                 Class::Human => Label::Human,
                 Class::Crawler => Label::Crawler(client.family()),
             });
-            client.rows = thinned(rows);
+            client.rows = rows;
             site.clients.push(client);
         }
         Ok(site)
@@ -73,25 +74,79 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    fn rows_of(&self, client: i64, range: &Range<u32>) -> Result<Vec<Row>, StoreError> {
+    /// The rows that are kept of a client, and how many there are.
+    fn rows_of(&self, client: i64, range: &Range<u32>) -> Result<(Vec<Row>, u64), StoreError> {
         let mut select = self.connection.prepare_cached(
             "SELECT requests, aged, features FROM sample
              WHERE client = ? AND aged >= ? AND aged < ? AND schema = ? ORDER BY aged",
         )?;
         let mut found = select.query((client, range.start, range.end, schema_hash()))?;
-        let mut rows = Vec::new();
+        let mut kept = Thinning::default();
         while let Some(row) = found.next()? {
             let bytes: Vec<u8> = row.get(2)?;
             if let Some(features) = features(&bytes) {
-                rows.push(Row {
+                kept.push(Row {
                     requests: row.get(0)?,
                     at: row.get(1)?,
                     features,
                 });
             }
         }
-        rows.sort_by_key(|row| row.requests);
-        Ok(rows)
+        let count = kept.seen;
+        Ok((kept.finish(), count))
+    }
+}
+
+/// An even choice of a stream of rows whose length is not known: each `stride`-th one, and twice the stride whenever
+/// there are too many.
+#[derive(Default)]
+struct Thinning {
+    rows: Vec<Row>,
+    /// Power of two by which rows are skipped.
+    halvings: u32,
+    seen: u64,
+    /// The row of the most requests.
+    last: Option<Row>,
+}
+
+impl Thinning {
+    fn push(&mut self, row: Row) {
+        if self
+            .last
+            .as_ref()
+            .is_none_or(|last| row.requests >= last.requests)
+        {
+            self.last = Some(row.clone());
+        }
+        if self.seen.is_multiple_of(1 << self.halvings) {
+            if self.rows.len() == 2 * MAX_ROWS {
+                let mut place = 0;
+                self.rows.retain(|_| {
+                    place += 1;
+                    place % 2 == 1
+                });
+                self.halvings += 1;
+            }
+            // After a halving it may not be one of those any longer.
+            if self.seen.is_multiple_of(1 << self.halvings) {
+                self.rows.push(row);
+            }
+        }
+        self.seen += 1;
+    }
+
+    /// At most [`MAX_ROWS`], ascending by requests.
+    fn finish(mut self) -> Vec<Row> {
+        self.rows.sort_by_key(|row| row.requests);
+        if let Some(last) = self.last
+            && self
+                .rows
+                .last()
+                .is_some_and(|row| (row.requests, row.at) != (last.requests, last.at))
+        {
+            self.rows.push(last);
+        }
+        thinned(self.rows)
     }
 }
 
@@ -140,6 +195,37 @@ mod tests {
         assert_eq!(kept.len(), MAX_ROWS);
         assert_eq!(kept.last().map(|row| row.requests), Some(1000));
         assert!(kept.is_sorted_by(|one, next| one.requests < next.requests));
+    }
+
+    #[test]
+    fn a_client_that_never_ends_fills_no_memory() {
+        let row = |rank: u32| Row {
+            requests: rank + 1,
+            at: rank,
+            features: [0.0; COUNT],
+        };
+        for count in [0, 1, 256, 257, 512, 513, 1_000, 100_000] {
+            let mut kept = Thinning::default();
+            let mut most = 0;
+            (0..count).map(row).for_each(|row| {
+                kept.push(row);
+                most = most.max(kept.rows.capacity());
+            });
+            assert!(most <= 4 * MAX_ROWS, "{most} of {count}");
+            assert_eq!(kept.seen, u64::from(count));
+            let rows = kept.finish();
+            assert!(rows.len() <= MAX_ROWS && rows.len() >= MAX_ROWS.min(count as usize));
+            assert_eq!(
+                rows.last().map_or(0, |row| row.requests),
+                count,
+                "the last one stays"
+            );
+            let widest = rows.windows(2).map(|pair| pair[1].at - pair[0].at).max();
+            assert!(
+                widest.unwrap_or_default() <= 1 + 4 * count / MAX_ROWS as u32,
+                "{widest:?} of {count}"
+            );
+        }
     }
 
     #[test]

@@ -155,7 +155,8 @@ fn held_out(text: &mut String, account: &Account) {
 /// Who has how much of the weight, and whose label was not believed.
 fn weights(text: &mut String, account: &Account) {
     text.push_str(
-        "## Weights\n\nNo client, network or day may have more than its share of a class.\n\n\
+        "## Weights\n\nNo client, network or day may have more than its share of a class. Clients and networks are \
+         not named here, where they could not be forgotten; training says who they are.\n\n\
          | of | largest | share | at most | share learnt with | cut down |\n|---|---|--:|--:|--:|--:|\n",
     );
     for capped in &account.caps {
@@ -169,7 +170,11 @@ fn weights(text: &mut String, account: &Account) {
         let _ = writeln!(
             text,
             "| {holder}, {class} | {} | {} | {} | {} | {} |",
-            masked(&capped.largest).replace('|', "\\|"),
+            if capped.largest.is_empty() {
+                "-"
+            } else {
+                &capped.largest
+            },
             percent(capped.before),
             percent(capped.cap),
             percent(capped.after),
@@ -179,8 +184,7 @@ fn weights(text: &mut String, account: &Account) {
     let _ = writeln!(
         text,
         "\n{} conversions beside a known crawler were not believed. {} canaries stayed what they are.\n",
-        account.doubted.len(),
-        account.canaries
+        account.doubted, account.canaries
     );
 }
 

@@ -166,8 +166,8 @@ fn gather(args: &Args, bar: &ProgressBar) -> Result<Vec<Site>, TrainError> {
     let mut sites = read(&args.logs, &args.automated, &row_counts(), bar)?;
     step(bar, "reading samples".to_owned());
     let (sampled, rest) = args.evidence.sites()?;
-    if let Some(first) = &rest.first_foreign {
-        bar.suspend(|| eprintln!("sekisho: {} samples were left out: {first}", rest.foreign));
+    if let Some(told) = rest.told() {
+        bar.suspend(|| eprintln!("{told}"));
     }
     sites.extend(sampled);
     if let Some(until) = args.until {
@@ -218,6 +218,9 @@ fn write(
             "{}: {} lines, {crawlers} crawlers, {humans} likely humans",
             site.name, site.lines
         );
+    }
+    for line in &learnt.named {
+        eprintln!("{line}");
     }
     if recipe::is_guess(learnt.thresholds) {
         eprintln!("its thresholds are a guess, as too little is labelled: set them with sekisho calibrate");

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::progress::step;
 use crate::dataset::{Client, Site};
-use crate::learn::caps::{self, Capped};
+use crate::learn::caps::{self, Capped, Holder};
 use crate::learn::ranking::{auc, recall};
 use crate::learn::{self, Example, FitError, Fitted, Parts, Settings, doubt_conversions, highest};
+use crate::visible::masked;
 
 /// Thresholds where nobody can say how people score whom the model does not know: at most all of them are above.
 const UNKNOWN: Thresholds = Thresholds {
@@ -17,6 +18,8 @@ const UNKNOWN: Thresholds = Thresholds {
     suspect_fpr: 1.0,
     reject_fpr: 1.0,
 };
+/// Doubted clients that are named; the others are counted.
+const NAMED: usize = 5;
 /// Steps of a recipe, for the progress bar.
 pub const STEPS: usize = 3;
 
@@ -32,6 +35,8 @@ pub struct Learnt {
     pub scores: Vec<f64>,
     /// What was held out, capped and doubted; `None` when everything was learnt as it is.
     pub account: Option<Account>,
+    /// Who was cut down and who was doubted, for whoever trains now: no file names them.
+    pub named: Vec<String>,
 }
 
 /// How the model came about.
@@ -48,7 +53,7 @@ pub struct Account {
     /// Shares of weight.
     pub caps: Vec<Capped>,
     /// People by conversion whose label was not believed.
-    pub doubted: Vec<String>,
+    pub doubted: usize,
     /// Unix seconds of the last request that was learnt from.
     pub learnt_until: u32,
     /// Canaries that stayed what they are.
@@ -100,6 +105,7 @@ pub fn whole(sites: &[Site], settings: Settings, bar: &ProgressBar) -> Result<Le
         settings,
         thresholds,
         account: None,
+        named: Vec::new(),
     })
 }
 
@@ -115,7 +121,7 @@ pub fn accounted(
     settings: Settings,
     bar: &ProgressBar,
 ) -> Result<(Learnt, Account), FitError> {
-    let doubted = sites.iter_mut().flat_map(doubt_conversions).collect();
+    let doubted: Vec<String> = sites.iter_mut().flat_map(doubt_conversions).collect();
     let split: Vec<Parts> = sites.iter().map(Parts::of).collect();
     let part = |choose: fn(&Parts) -> &Site| -> Vec<&Site> { split.iter().map(choose).collect() };
     let (first, then, last) = (part(|of| &of.learn), part(|of| &of.validate), part(|of| &of.test));
@@ -133,7 +139,7 @@ pub fn accounted(
         stopped_at: trial.as_ref().map(Fitted::trees),
         held_out: trial.as_ref().and_then(|fitted| measure(fitted, &last)),
         caps: Vec::new(),
-        doubted,
+        doubted: doubted.len(),
         learnt_until: sites
             .iter()
             .filter_map(Site::span)
@@ -144,7 +150,7 @@ pub fn accounted(
     };
     step(bar, "learning".to_owned());
     let (examples, caps) = capped(&sites.iter().collect::<Vec<_>>());
-    account.caps = caps;
+    account.caps = caps.iter().map(Capped::unnamed).collect();
     let fitted = Fitted::fit(&examples, settings, true)?;
     step(bar, "thresholds".to_owned());
     let thresholds = match learn::choose_thresholds(&sites.iter().collect::<Vec<_>>(), settings) {
@@ -157,8 +163,35 @@ pub fn accounted(
         settings,
         thresholds,
         account: Some(account.clone()),
+        named: named(&caps, &doubted),
     };
     Ok((learnt, account))
+}
+
+/// Lines that name clients and networks, for a terminal.
+fn named(caps: &[Capped], doubted: &[String]) -> Vec<String> {
+    let largest = caps
+        .iter()
+        .filter(|capped| capped.cut > 0 && capped.holder != Holder::Day);
+    let mut lines: Vec<String> = largest
+        .map(|capped| {
+            format!(
+                "cut down, {:.1} % of the {} before: {}",
+                capped.before * 100.0,
+                if capped.crawlers { "crawlers" } else { "people" },
+                masked(&capped.largest)
+            )
+        })
+        .collect();
+    if !doubted.is_empty() {
+        let first: Vec<String> = doubted.iter().take(NAMED).map(|name| masked(name)).collect();
+        let more = if doubted.len() > NAMED { ", ..." } else { "" };
+        lines.push(format!(
+            "conversions that were not believed: {}{more}",
+            first.join(", ")
+        ));
+    }
+    lines
 }
 
 /// Whether thresholds are a guess.

@@ -2,6 +2,7 @@
 
 mod refusals;
 mod support;
+mod words;
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;

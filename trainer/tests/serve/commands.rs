@@ -35,6 +35,11 @@ fn labels_go_out_and_come_back() {
         refused.contains("knows no client 198.51.100.1; --unseen"),
         "{refused}"
     );
+    let refused = bench.refusal(&["label", "resolve", "198.51.100.1"], 1);
+    assert!(
+        refused.contains("knows no client 198.51.100.1") && !refused.contains("--unseen"),
+        "resolve has no such flag: {refused}"
+    );
     let csv = bench.output(&["label", "export"]);
     assert!(csv.contains("clients,192.0.2.7,human,operator,ana,"), "{csv}");
     let jsonl = bench.output(&["label", "export", "--format", "jsonl"]);
@@ -45,7 +50,7 @@ fn labels_go_out_and_come_back() {
     let path = file.display().to_string();
     bench.output(&["label", "import", &path]);
     let again = bench.run(&["label", "import", &path]);
-    assert!(String::from_utf8_lossy(&again.stderr).starts_with("0 labels added, 2 were there already"));
+    assert!(String::from_utf8_lossy(&again.stderr).starts_with("0 labels added, 2 there already"));
     fs::write(&file, csv.replace("192.0.2.7,human", "198.51.100.1,crawler")).unwrap();
     let refused = bench.refusal(&["label", "import", &path], 1);
     assert!(
@@ -97,7 +102,7 @@ fn a_client_is_forgotten_everywhere_in_the_store() {
     assert!(holds(&bench));
     let output = bench.run(&["forget", "192.0.2.123"]);
     let text = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(text, "forgotten: 1 clients, 2 samples, 1 labels\n");
+    assert_eq!(text, "forgotten: 1 client, 2 samples, 1 label\n");
     assert!(!holds(&bench), "it is still in the file");
     assert_eq!(bench.stored(), 598);
     let refused = bench.refusal(&["forget", "192.0.2.123"], 1);
@@ -138,6 +143,30 @@ fn pseudonyms_work_with_plain_names() {
 }
 
 #[test]
+fn what_cannot_be_exported_is_refused() {
+    let mut bench = Bench::new("");
+    bench.write(1);
+    bench.output(&["serve", "--once"]);
+    let export = |more: &[&str], code| bench.refusal(&[&["export", "--format", "csv"], more].concat(), code);
+    let refused = export(&["--zone", "client"], 1);
+    assert!(
+        refused.contains("no samples of the zone \"client\"; there are samples of clients"),
+        "{refused}"
+    );
+    let refused = export(&["--since", "2026-11-02", "--until", "2026-11-02"], 2);
+    assert!(refused.contains("--since is before --until"), "{refused}");
+    let written = bench.run(&[
+        "export",
+        "--format",
+        "csv",
+        "--out",
+        &bench.path("s.csv").display().to_string(),
+    ]);
+    let written = String::from_utf8_lossy(&written.stderr).into_owned();
+    assert!(written.starts_with("1 sample written to "), "{written}");
+}
+
+#[test]
 fn a_store_of_a_newer_program_is_refused() {
     let mut bench = Bench::new("");
     bench.write(1);
@@ -147,6 +176,45 @@ fn a_store_of_a_newer_program_is_refused() {
     assert!(
         refused.contains("has version 999") && refused.contains("install the newer sekisho"),
         "{refused}"
+    );
+}
+
+#[test]
+fn what_a_configuration_cannot_mean_is_told_with_its_line() {
+    #[track_caller]
+    fn check(more: &str, code: i32, expected: &str) {
+        let bench = Bench::new(more);
+        let output = bench.run(&["config", "check"]);
+        let said = [&output.stdout[..], &output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).replace(&bench.path("").display().to_string(), "");
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+    check("[gates]\nmin_auc = 7.0\n", 1, "sekisho.toml:7: min_auc is 0 to 1");
+    check(
+        "[models]\n\ntrusted_keys = [\"beef\"]\n",
+        1,
+        "sekisho.toml:8: trusted_keys are 64 hex digits each, as `sekisho model key` prints them: \"beef\"",
+    );
+    check(
+        "[models]\ndirectory = \"/no/such/place\"\n",
+        0,
+        "warning: sekisho.toml:7: [models] directory /no/such/place is not there yet",
+    );
+    check(
+        "[models]\nchampion = \"/no/such/place/champion.onnx\"\n",
+        0,
+        "warning: sekisho.toml:7: [models] champion: there is no directory /no/such/place",
+    );
+    check(
+        "[[samples]]\npath = \"/no/such/place/samples\"\n",
+        0,
+        "warning: sekisho.toml:7: [[samples]] path: there is no directory /no/such/place",
+    );
+    check(
+        "[models]\nsigning_key_file = \"/no/such/key\"\n",
+        1,
+        "error: sekisho.toml:7: [models] signing_key_file: /no/such/key is not there: make it with `sekisho model key /no/such/key`",
     );
 }
 
@@ -179,7 +247,10 @@ fn a_configuration_is_checked_and_shown() {
     fs::write(&config, "[store]\npath = \"/no/such/place/s.db\"\n").unwrap();
     let output = bench.run(&["config", "check"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("error: [store] path: there is no directory"));
+    assert!(
+        String::from_utf8_lossy(&output.stdout)
+            .contains("sekisho.toml:2: [store] path: there is no directory")
+    );
     let refused = bench.refusal(&["serve"], 1);
     assert!(refused.contains("no sample file: add [[samples]]"), "{refused}");
 }

@@ -6,6 +6,7 @@ mod figures;
 mod page;
 mod plots;
 mod table;
+mod words;
 
 use std::fs;
 use std::io::{self, Write};
@@ -19,6 +20,7 @@ use serde::Serialize;
 
 use super::{Args, EvaluateError, Format};
 use crate::dataset::{Log, Site, UserAgents, When};
+use crate::learn::proportion::effective;
 use crate::learn::{Judged, judge};
 use crate::scan::load_model;
 use crate::train::{LEARNT_UNTIL, TrainError};
@@ -35,6 +37,8 @@ pub struct Comparison {
     pub clients: f64,
     /// See above.
     pub requests: f64,
+    /// The size of an equally weighted sample that tells as much as these clients do.
+    pub effective: f64,
     /// Share of people that may be above a cut, where recall is measured.
     pub budget: f64,
     /// Requests before which nobody is judged.
@@ -155,8 +159,8 @@ fn read(args: &Args) -> Result<Vec<Site>, EvaluateError> {
         );
     }
     let (sampled, rest) = args.evidence.sites()?;
-    if let Some(first) = &rest.first_foreign {
-        eprintln!("sekisho: {} samples were left out: {first}", rest.foreign);
+    if let Some(told) = rest.told() {
+        eprintln!("{told}");
     }
     sites.extend(sampled);
     if let Some(since) = args.versus.since {
@@ -202,6 +206,7 @@ pub fn compare(
         span: (first, last),
         clients: pairs.iter().map(|pair| pair.champion.client.weight).sum(),
         requests: pairs.iter().map(|pair| weighed_requests(&pair.champion)).sum(),
+        effective: effective(pairs.iter().map(|pair| pair.champion.client.weight)),
         budget: terms.budget,
         min_requests: terms.min_requests,
         champion: Figures::of(

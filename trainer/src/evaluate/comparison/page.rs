@@ -3,7 +3,8 @@
 use askama::Template;
 
 use super::super::EvaluateError;
-use super::figures::{Estimate, Figures, Rejected, Segment};
+use super::figures::{Figures, Segment};
+use super::words::{count, estimate, percent, range, share};
 use super::{Comparison, plots};
 use crate::figures::grouped;
 
@@ -132,36 +133,4 @@ fn rows(old: &Figures, new: &Figures) -> Vec<Row> {
     sites
         .chain(segments.map(|(now, then)| row("", now, then)))
         .collect()
-}
-
-fn estimate(estimate: &Estimate) -> String {
-    let value = estimate
-        .value
-        .map_or("unknown".to_owned(), |value| format!("{value:.4}"));
-    match estimate.interval {
-        Some(_) => format!("{value} ({})", range(estimate.interval)),
-        None => value,
-    }
-}
-
-fn range(interval: Option<(f64, f64)>) -> String {
-    interval.map_or(String::new(), |(low, high)| format!("{low:.4} to {high:.4}"))
-}
-
-fn share(class: &Rejected) -> String {
-    format!(
-        "{} of {} ({} to {})",
-        class.rejected,
-        class.clients,
-        percent(class.interval.0),
-        percent(class.interval.1)
-    )
-}
-
-fn count(requests: Option<u32>) -> String {
-    requests.map_or("never".to_owned(), |requests| requests.to_string())
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.2} %", share * 100.0)
 }

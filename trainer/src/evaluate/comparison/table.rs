@@ -5,8 +5,9 @@ use std::fmt::Write;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 
 use super::Comparison;
-use super::figures::{Estimate, Figures, Rejected};
-use crate::figures::grouped;
+use super::figures::Figures;
+use super::words::{count, estimate, percent, range, share};
+use crate::figures::counted;
 use crate::visible::masked;
 
 /// Sentence, figures, segments, notes.
@@ -17,10 +18,10 @@ pub fn text(comparison: &Comparison) -> String {
     let _ = writeln!(text, "{}\n", segments(old, new).trim_fmt());
     let _ = writeln!(
         text,
-        "{} clients, {} requests. Recall is where {} of the people are above the cut. Intervals hold with 95 %: of shares \
+        "{}, {}. Recall is where {} of the people are above the cut. Intervals hold with 95 %: of shares \
          of clients Clopper-Pearson's, else by drawing the labelled clients 1,000 times.",
-        grouped(comparison.clients.round() as u64),
-        grouped(comparison.requests.round() as u64),
+        counted(comparison.clients.round() as u64, "client"),
+        counted(comparison.requests.round() as u64, "request"),
         percent(comparison.budget)
     );
     for note in &comparison.notes {
@@ -61,10 +62,8 @@ fn figures(comparison: &Comparison) -> Table {
         "",
     ]);
     let until = |figures: &Figures| {
-        let shown =
-            |requests: Option<u32>| requests.map_or("never".to_owned(), |requests| requests.to_string());
         let until = &figures.until_rejected;
-        format!("{} / {}", shown(until.half), shown(until.nine_of_ten))
+        format!("{} / {}", count(until.half), count(until.nine_of_ten))
     };
     table.add_row([
         "requests until half / 9 of 10 crawlers are",
@@ -96,34 +95,6 @@ fn plain(header: &[&str]) -> Table {
     table.load_style(presets::NOTHING).set_header(header);
     table.force_no_tty();
     table
-}
-
-fn estimate(estimate: &Estimate) -> String {
-    let value = estimate
-        .value
-        .map_or("-".to_owned(), |value| format!("{value:.4}"));
-    match estimate.interval {
-        Some(_) => format!("{value} ({})", range(estimate.interval)),
-        None => value,
-    }
-}
-
-fn range(interval: Option<(f64, f64)>) -> String {
-    interval.map_or(String::new(), |(low, high)| format!("{low:.4} to {high:.4}"))
-}
-
-fn share(class: &Rejected) -> String {
-    format!(
-        "{} of {} ({} to {})",
-        class.rejected,
-        class.clients,
-        percent(class.interval.0),
-        percent(class.interval.1)
-    )
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.2} %", share * 100.0)
 }
 
 fn capital(sentence: &str) -> String {

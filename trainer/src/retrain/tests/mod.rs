@@ -2,6 +2,7 @@
 
 mod going;
 mod guards;
+mod told;
 
 use std::fs;
 use std::path::PathBuf;

@@ -50,6 +50,30 @@ fn what_is_no_sample_is_counted_and_the_first_is_shown() {
 }
 
 #[test]
+fn under_pseudonyms_nothing_of_a_broken_line_is_kept() {
+    #[track_caller]
+    fn check(line: &[u8], expected: &str) {
+        let mut bench = Bench::new(Names::keyed(b"a key of a test"));
+        let counts = bench.take(&[line.to_vec()]).unwrap();
+        assert_eq!(counts.first_broken.as_deref(), Some(expected));
+        assert!(!bench.holds("192.0.2.7"), "it is in the store");
+    }
+    check(
+        br#"{"version":2,"kind":"192.0.2.7"}"#,
+        "not a sample: a field is missing, or not what it should be, column 31",
+    );
+    check(
+        br#"{"version":"192.0.2.7"}"#,
+        "not a sample: a field is missing, or not what it should be, column 22",
+    );
+    check(
+        br#"{"version":2,"client":"192.0.2.7"#,
+        "not a sample: it ends too early, column 32",
+    );
+    check(b"{192.0.2.7}", "not a sample: no JSON, column 2");
+}
+
+#[test]
 fn clocks_that_jump_are_counted_and_nothing_is_lost() {
     let mut bench = Bench::new(Names::Plain);
     let counts = bench.put(&[
