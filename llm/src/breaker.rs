@@ -9,6 +9,10 @@ const PROBE_LEASE: u64 = 10 * 60 * 1000;
 /// refused request an hour costs nothing.
 pub(crate) const LONGEST_REST: u64 = 60 * 60 * 1000;
 
+/// A caller's clock may be this much behind an attempt's end, in milliseconds: it may count in seconds, and attempts go
+/// on while it waits. What is more behind was set back.
+const BEHIND: u64 = 60 * 1000;
+
 /// The breaker of one target. All times are milliseconds since 1970.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Breaker {
@@ -53,11 +57,12 @@ impl Breaker {
 
     /// What [`Breaker::admit`] would say, without taking the probe.
     pub fn would_admit(&self, now: u64) -> Admission {
+        // A clock that was set back would keep it closed to requests for as long as it jumped.
+        let within = |since: u64, until: u64| now.saturating_add(BEHIND) >= since && now < until;
         match self.state {
             State::Closed { .. } => Admission::Pass,
-            // A clock that was set back would keep it open for as long as it jumped.
-            State::Open { since, until } if (since..until).contains(&now) => Admission::Refuse(until),
-            State::Probing { since } if (since..since.saturating_add(PROBE_LEASE)).contains(&now) => {
+            State::Open { since, until } if within(since, until) => Admission::Refuse(until),
+            State::Probing { since } if within(since, since.saturating_add(PROBE_LEASE)) => {
                 Admission::Refuse(since.saturating_add(PROBE_LEASE))
             }
             State::Open { .. } | State::Probing { .. } => Admission::Probe,
