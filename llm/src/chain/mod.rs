@@ -35,7 +35,8 @@ const LEAST: Duration = Duration::from_millis(50);
 /// Requests that one target is sent again for one question.
 const MOST_RETRIES: u32 = 2;
 
-/// An ordered chain of language models. Shared by reference; [`Chain::flush`] sends what telemetry still holds.
+/// An ordered chain of language models. Shared by reference; [`Chain::flush`] sends what telemetry
+/// still holds; dropping the chain does not.
 pub struct Chain {
     config: Config,
     client: Client,

@@ -10,7 +10,7 @@ use opentelemetry::metrics::{Counter, Histogram, MeterProvider};
 use opentelemetry::trace::{Span, SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
 use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
 use opentelemetry_otlp::{
-    ExporterBuildError, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
+    ExporterBuildError, MetricExporter, Protocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig,
 };
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
@@ -88,7 +88,8 @@ pub enum TelemetryError {
 }
 
 impl Telemetry {
-    /// Starts exporting. What cannot be sent is dropped: it never holds up an answer.
+    /// Starts exporting. What cannot be sent at once is dropped (sums of metrics come again with the next export):
+    /// it never holds up an answer.
     pub fn new(otlp: &Otlp) -> Result<Telemetry, TelemetryError> {
         let sender = Arc::new(Sender::new(EXPORT)?);
         let base = otlp.endpoint.trim_end_matches('/');
@@ -101,6 +102,7 @@ impl Telemetry {
             .with_endpoint(format!("{base}/v1/traces"))
             .with_protocol(Protocol::HttpBinary)
             .with_timeout(EXPORT)
+            .with_retry_policy(RetryPolicy::disabled())
             .build()?;
         let metrics = MetricExporter::builder()
             .with_http()
@@ -108,6 +110,7 @@ impl Telemetry {
             .with_endpoint(format!("{base}/v1/metrics"))
             .with_protocol(Protocol::HttpBinary)
             .with_timeout(EXPORT)
+            .with_retry_policy(RetryPolicy::disabled())
             .build()?;
         let reader = PeriodicReader::builder(metrics)
             .with_interval(Duration::from_secs(otlp.every_seconds))
@@ -222,10 +225,10 @@ impl Telemetry {
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        // The exporters have threads of their own, and so has the sender: waiting here stops neither.
+        // What was not flushed is given up first: a collector that hangs must not hold up whoever drops this.
+        self.sender.stop();
         let _ = self.traces.shutdown_with_timeout(EXPORT);
         let _ = self.meters.shutdown_with_timeout(EXPORT);
-        self.sender.stop();
     }
 }
 

@@ -1,5 +1,8 @@
 //! Reads what a collector is sent over OTLP: by the protocol's own messages, and nothing else is let pass.
 
+use std::io::Read;
+
+use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
@@ -35,9 +38,16 @@ impl Arrived {
         let mut arrived = Arrived::default();
         for seen in gateway.seen() {
             assert_eq!(seen.header("content-type"), Some("application/x-protobuf"));
+            let mut body = seen.body.clone();
+            if seen.header("content-encoding") == Some("gzip") {
+                body.clear();
+                GzDecoder::new(&seen.body[..])
+                    .read_to_end(&mut body)
+                    .expect("gzip");
+            }
             match seen.line.as_str() {
                 "POST /v1/traces" => {
-                    let request = ExportTraceServiceRequest::decode(&seen.body[..]).expect("traces");
+                    let request = ExportTraceServiceRequest::decode(&body[..]).expect("traces");
                     for group in request.resource_spans {
                         arrived.resources.extend(group.resource);
                         arrived
@@ -46,7 +56,7 @@ impl Arrived {
                     }
                 }
                 "POST /v1/metrics" => {
-                    let request = ExportMetricsServiceRequest::decode(&seen.body[..]).expect("metrics");
+                    let request = ExportMetricsServiceRequest::decode(&body[..]).expect("metrics");
                     for group in request.resource_metrics {
                         arrived.resources.extend(group.resource);
                         arrived.metrics = group

@@ -1,6 +1,9 @@
 //! What a collector learns of an operation.
 
-use std::time::Duration;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
@@ -124,4 +127,66 @@ async fn a_failing_collector_delays_no_answer() {
         assert!(outcome.answer().is_some());
         assert!(outcome.duration < Duration::from_secs(2), "{outcome:?}");
     }
+}
+
+/// A real collector, which ends when this is dropped, and with the test's process.
+struct Rotel(Child);
+
+impl Drop for Rotel {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+/// Tries again until it is there, for half a minute; a minute when something has to be installed first.
+async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        match look() {
+            Some(found) => return found,
+            None if Instant::now() > end => panic!("{what} did not come"),
+            None => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_real_collector_passes_it_on() {
+    let sink = collector();
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = free.local_addr().expect("an address").to_string();
+    drop(free);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contrib/llm-fixture.sh");
+    let child = Command::new(script)
+        .args(["collector", &address, &sink.url()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let _rotel = Rotel(child.expect("the script starts"));
+    until("the collector", || TcpStream::connect(&address).ok()).await;
+    let good = Gateway::start(vec![chat("served", GOOD)]);
+    let chain = watched(&[good.url()], &format!("http://{address}"));
+    assert!(chain.ask(question(3000), now()).await.answer().is_some());
+    chain.flush().await;
+    let arrived = until("the export", || {
+        let arrived = Arrived::at(&sink);
+        (arrived.spans.len() == 2 && !arrived.metrics.is_empty()).then_some(arrived)
+    });
+    let arrived = arrived.await;
+    let chat = arrived
+        .spans
+        .iter()
+        .find(|span| span.name == "chat model-a")
+        .expect("an attempt");
+    assert!(
+        written(&chat.attributes).contains("gen_ai.usage.input_tokens=100"),
+        "{chat:?}"
+    );
+    let points = arrived.points("gen_ai.client.token.usage");
+    assert_eq!(
+        points.iter().map(|(_, sum, _)| *sum).collect::<Vec<_>>(),
+        [100.0, 20.0]
+    );
 }
