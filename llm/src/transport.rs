@@ -16,6 +16,8 @@ pub const MOST_BYTES: usize = 1 << 20;
 const MOST_ERROR_BYTES: usize = 16 << 10;
 /// And for so long: the status alone says enough.
 const ERROR_BODY: Duration = Duration::from_secs(1);
+/// A host that does not even take the connection in this time will not answer a question either.
+const CONNECT: Duration = Duration::from_secs(5);
 /// Connections that wait for the next question are closed after this.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -66,6 +68,7 @@ pub fn client() -> Result<Client, ClientError> {
         .no_proxy()
         .http1_only()
         .retry(reqwest::retry::never())
+        .connect_timeout(CONNECT)
         .pool_idle_timeout(IDLE)
         .user_agent(concat!("sekisho/", env!("CARGO_PKG_VERSION")))
         .build()?;

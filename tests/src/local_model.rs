@@ -4,6 +4,12 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+/// Installing on a slow line, and loading; the tests' own limit is longer.
+const LONGEST_START: Duration = Duration::from_secs(300);
 
 /// llama.cpp's server; it ends when this is dropped, and with the test's process.
 pub struct LocalModel {
@@ -32,13 +38,23 @@ impl LocalModel {
             .expect("the script starts");
         let input = child.stdin.take();
         let output = child.stdout.take().expect("a pipe");
-        let mut lines = BufReader::new(output).lines();
-        let url = lines.find_map(|line| line.ok().filter(|line| line.starts_with("http://")));
-        LocalModel {
+        let (say, hear) = channel();
+        thread::spawn(move || {
+            let lines = BufReader::new(output).lines().map_while(Result::ok);
+            // Nobody may be listening any more.
+            lines
+                .filter(|line| line.starts_with("http://"))
+                .for_each(|line| say.send(line).unwrap_or_default());
+        });
+        let mut model = LocalModel {
             child,
             input,
-            url: url.expect("contrib/llm-fixture.sh serve prints an address: run it by hand to see why not"),
-        }
+            url: String::new(),
+        };
+        let url = hear.recv_timeout(LONGEST_START);
+        model.url =
+            url.expect("contrib/llm-fixture.sh serve prints an address: run it by hand to see why not");
+        model
     }
 
     /// What a target's `base_url` is.

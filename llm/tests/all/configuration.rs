@@ -153,6 +153,21 @@ fn errors_refuse_a_chain_and_warnings_do_not() {
     assert_eq!(error.to_string(), "llm.at_once: from 1 to 64");
 }
 
+#[test]
+fn what_is_shown_can_be_read_again() {
+    let text = format!(
+        "currency = 'JPY'\nat_once = 3\n{TARGET}base_url = 'https://llm.example'\nextra = {{ a = {{ b = false }} }}\n\
+         [budget]\nday = {{ tokens = 5 }}\n[breaker]\nfailures = 1\n[otlp]\nendpoint = 'http://127.0.0.1:4318'"
+    );
+    let config: Config = toml::from_str(&text).expect("it is read");
+    let shown = toml::to_string(&config).expect("it is shown");
+    assert_eq!(
+        toml::from_str::<Config>(&shown).expect("it is read again"),
+        config,
+        "{shown}"
+    );
+}
+
 /// What docs/llm.md shows is what is read.
 #[test]
 fn the_examples_of_the_documentation_are_read() {
