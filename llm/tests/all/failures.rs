@@ -10,7 +10,7 @@ use crate::asking::{GOOD, SLACK, chain, config, now, question};
 use crate::gateway::{Act, Gateway, chat, chat_ending, refusing};
 
 /// Of every question here, in milliseconds.
-const DEADLINE: u64 = 1000;
+const DEADLINE: u64 = 2000;
 
 fn failures() -> Vec<(&'static str, Option<Act>, ErrorClass, Option<u16>)> {
     let status = |status: u16, body: &str| Some(Act::Reply(status, Vec::new(), body.to_owned()));
