@@ -4,8 +4,10 @@
 pub mod along;
 pub mod api;
 pub mod dependencies;
+pub mod gateway;
 pub mod http2;
 pub mod lifecycle;
+pub mod local_model;
 pub mod nameserver;
 pub mod nginx;
 mod response;

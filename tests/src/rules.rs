@@ -101,6 +101,23 @@ pub fn nginx_stays_in_the_module(source: &Source) -> Vec<Breach> {
         .collect()
 }
 
+/// The crate that asks language models knows no client, no store, and nothing of who is stopped.
+pub fn who_asks_is_unknown(source: &Source) -> Vec<Breach> {
+    const FORBIDDEN: [&str; 8] = [
+        "sekisho_core",
+        "rusqlite",
+        "axum",
+        "ban",
+        "verdict",
+        "decision",
+        "Verdict",
+        "Decision",
+    ];
+    words(&source.tokens, &FORBIDDEN)
+        .map(|token| breach(source, token.line, &format!("llm names {}", token.text)))
+        .collect()
+}
+
 /// Unsafe code is at the border to nginx only.
 pub fn unsafe_stays_at_the_border(source: &Source) -> Vec<Breach> {
     if UNSAFE_PLACES.iter().any(|place| source.path.starts_with(place)) {

@@ -4,7 +4,15 @@ use sekisho_tests::rules::{self, Breach};
 use sekisho_tests::source::{Source, sources};
 
 /// Every directory with Rust code of ours.
-const CODE: [&str; 6] = ["core", "nginx-module", "trainer", "tests", "benches", "fuzz"];
+const CODE: [&str; 7] = [
+    "core",
+    "llm",
+    "nginx-module",
+    "trainer",
+    "tests",
+    "benches",
+    "fuzz",
+];
 
 #[track_caller]
 fn holds(directories: &[&str], rule: impl Fn(&Source) -> Vec<Breach>) {
@@ -111,6 +119,26 @@ fn only_the_module_knows_nginx() {
 }
 
 #[test]
+fn models_of_language_know_neither_clients_nor_the_store() {
+    holds(&["llm/src"], rules::who_asks_is_unknown);
+    let rule = rules::who_asks_is_unknown;
+    check(
+        rule,
+        "llm/src/a.rs",
+        "use sekisho_core::record::Record;",
+        "1: llm names sekisho_core",
+    );
+    check(
+        rule,
+        "llm/src/a.rs",
+        "fn a() {\n rusqlite::Connection::open(b) }",
+        "2: llm names rusqlite",
+    );
+    check(rule, "llm/src/a.rs", "fn ban(key: &str) {}", "1: llm names ban");
+    check(rule, "llm/src/a.rs", "/// A ban, a verdict.\nfn a() {}", "");
+}
+
+#[test]
 fn unsafe_code_is_at_the_border_to_nginx() {
     holds(&CODE, rules::unsafe_stays_at_the_border);
     let rule = rules::unsafe_stays_at_the_border;
@@ -144,6 +172,7 @@ fn unsafe_code_is_at_the_border_to_nginx() {
 fn crates_forbid_unsafe_code() {
     for root in [
         "core/src/lib.rs",
+        "llm/src/lib.rs",
         "trainer/src/main.rs",
         "tests/src/lib.rs",
         "benches/src/lib.rs",

@@ -8,6 +8,7 @@ use sekisho_tests::dependencies::{Build, Package, permitted};
 static BUILD: LazyLock<Build> = LazyLock::new(Build::of_this_workspace);
 
 const CORE: &str = "sekisho-core";
+const LLM: &str = "sekisho-llm";
 const MODULE: &str = "ngx_http_sekisho_module";
 const TRAINER: &str = "sekisho";
 
@@ -26,7 +27,7 @@ const PURE: [&str; 11] = [
     "wide",
 ];
 /// What may be in the build once only: slow to compile, or two of them would not understand each other.
-const ONCE: [&str; 15] = [
+const ONCE: [&str; 18] = [
     "forust-ml",
     "ndarray",
     "nginx-sys",
@@ -35,7 +36,10 @@ const ONCE: [&str; 15] = [
     "rayon",
     "regex",
     "regex-automata",
+    "reqwest",
+    "ring",
     "rusqlite",
+    "rustls",
     "serde",
     "serde_json",
     "tract-core",
@@ -44,7 +48,8 @@ const ONCE: [&str; 15] = [
     "tract-onnx",
 ];
 /// What a worker of nginx must not be linked with: threads, stores, servers, and the trainer.
-const NOT_IN_A_WORKER: [&str; 11] = [
+const NOT_IN_A_WORKER: [&str; 12] = [
+    LLM,
     TRAINER,
     "axum",
     "clap",
@@ -60,7 +65,7 @@ const NOT_IN_A_WORKER: [&str; 11] = [
 
 #[test]
 fn the_build_was_read() {
-    for name in [CORE, MODULE, TRAINER] {
+    for name in [CORE, LLM, MODULE, TRAINER] {
         assert!(
             BUILD.direct(name).len() > 3,
             "{name} is linked with {:?}",
@@ -129,6 +134,20 @@ fn module_and_trainer_meet_only_in_core() {
     }
     apart(CORE, &NOT_IN_A_WORKER);
     apart(CORE, &["ngx", "nginx-sys", MODULE]);
+    // Asking a model needs no client, no store and no server, and no second TLS library.
+    apart(
+        LLM,
+        &[
+            CORE,
+            MODULE,
+            TRAINER,
+            "axum",
+            "rusqlite",
+            "tract-onnx",
+            "native-tls",
+            "openssl",
+        ],
+    );
     apart(MODULE, &NOT_IN_A_WORKER);
     apart(TRAINER, &["ngx", "nginx-sys", MODULE]);
 }

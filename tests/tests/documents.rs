@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sekisho_tests::source::root;
 
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 17] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -13,6 +13,7 @@ const PAGES: [&str; 16] = [
     "docs/along.md",
     "docs/api.md",
     "docs/directives.md",
+    "docs/llm.md",
     "docs/models.md",
     "docs/operations.md",
     "docs/retrain.md",
