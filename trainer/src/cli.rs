@@ -6,8 +6,8 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::{
-    calibrate, config, doctor, drift, evaluate, export, forget, label, registry, replay, retrain, scan,
-    serve, simulate, train,
+    calibrate, config, doctor, drift, evaluate, explain, export, forget, label, registry, replay, retrain,
+    scan, serve, simulate, train,
 };
 
 /// Watches how clients behave and says which are automated, from access logs, offline.
@@ -32,6 +32,7 @@ enum Command {
     Retrain(retrain::Args),
     Serve(serve::Args),
     Label(label::Args),
+    Explain(explain::Args),
     Export(export::Args),
     Forget(forget::Args),
     Config(config::Args),
@@ -67,6 +68,7 @@ impl Cli {
             Command::Retrain(args) => retrain::run(&args)?,
             Command::Serve(args) => serve::run(&args)?,
             Command::Label(args) => return Ok(label::run(&args)?),
+            Command::Explain(args) => explain::run(&args)?,
             Command::Export(args) => export::run(&args)?,
             Command::Forget(args) => forget::run(&args)?,
             Command::Config(args) => return Ok(config::run(&args)?),
