@@ -1,0 +1,1 @@
+//! What clients send never becomes our words.
