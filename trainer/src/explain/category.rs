@@ -114,6 +114,7 @@ pub const RULES: [(Category, &[Condition]); 8] = [
     (
         Category::CatalogueScrape,
         &[
+            Least(Feature("distinct_path_ratio"), 0.5),
             Least(Feature("lifetime_url_ratio"), 0.6),
             Least(DistinctUrls, 8.0),
             Most(Feature("query_share"), 0.5),

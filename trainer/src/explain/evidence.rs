@@ -53,7 +53,8 @@ impl Case<'_> {
                 let change = self.visitors.change(index, self.features[index], feature.range);
                 (change, index)
             })
-            .filter(|(change, _)| *change > 0.0)
+            // How many requests there were is no behaviour.
+            .filter(|(change, index)| *change > 0.0 && FEATURES[*index].name != "requests")
             .collect();
         changed.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         add(&mut changed.into_iter().map(|(_, feature)| feature), MAX_EVIDENCE);

@@ -192,11 +192,6 @@ impl Facts<'_> {
             all: list(&all),
         };
         let alike = self.alike(&mut list);
-        let marks: BTreeSet<&str> = rows()
-            .flat_map(|row| &row.reasons)
-            .filter_map(|reason| MARKS.into_iter().find(|mark| mark == reason))
-            .chain((self.row.verdict == "TRAPPED").then_some("trap"))
-            .collect();
         let client = &self.asked.client;
         let label = client.class.zip(client.origin);
         let requests = |rows: &[SourceRow]| u64::from(rows.last().map_or(0, |row| row.requests));
@@ -218,7 +213,7 @@ impl Facts<'_> {
             requests: self.members.iter().map(|(_, rows)| requests(rows)).sum(),
             score: tidy(self.row.score.unwrap_or_default()),
             verdict: verdict(&self.row.verdict).to_owned(),
-            marks: marks.into_iter().map(str::to_owned).collect(),
+            marks: self.marks(),
             label: label.map(|(class, origin)| (class.as_str().to_owned(), origin.as_str().to_owned())),
             features: by_name(features),
             site: self.visitors.site(),
@@ -232,15 +227,32 @@ impl Facts<'_> {
                 .filter(|row| severity(&row.verdict) >= severity("SUSPECT"))
                 .count() as u64,
         };
-        let mut clients: Vec<i64> = self.members.iter().map(|(client, _)| *client).collect();
-        clients.extend(self.peers.iter().map(|peer| peer.client));
-        let mut seen = BTreeSet::new();
-        clients.retain(|client| seen.insert(*client));
+        let clients = self.clients();
         Gathered {
             snapshot,
             lists,
             clients,
         }
+    }
+
+    /// What was found besides a score.
+    fn marks(&self) -> Vec<String> {
+        let rows = self.members.iter().flat_map(|(_, rows)| rows);
+        let marks: BTreeSet<&str> = rows
+            .flat_map(|row| &row.reasons)
+            .filter_map(|reason| MARKS.into_iter().find(|mark| mark == reason))
+            .chain((self.row.verdict == "TRAPPED").then_some("trap"))
+            .collect();
+        marks.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Whom the snapshot stands on or counts.
+    fn clients(&self) -> Vec<i64> {
+        let mut clients: Vec<i64> = self.members.iter().map(|(client, _)| *client).collect();
+        clients.extend(self.peers.iter().map(|peer| peer.client));
+        let mut seen = BTreeSet::new();
+        clients.retain(|client| seen.insert(*client));
+        clients
     }
 
     fn alike(&self, list: &mut impl FnMut(&[String]) -> List) -> Alike {

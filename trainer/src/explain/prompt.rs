@@ -94,17 +94,7 @@ fn user(snapshot: &Snapshot, sight: Sight) -> String {
         snapshot.site.baseline,
         snapshot.site.clients,
     );
-    for fact in RULES.iter().flat_map(|(_, conditions)| conditions.iter()) {
-        let (Condition::Least(fact, _) | Condition::Most(fact, _)) = *fact;
-        let line = format!(
-            "{},{}\n",
-            fact.as_str(),
-            super::canonical::tidy(fact.of(snapshot))
-        );
-        if matches!(fact, Fact::Feature(_) | Fact::DistinctUrls) && !text.contains(&line) {
-            text.push_str(&line);
-        }
-    }
+    push_facts(&mut text, snapshot);
     text.push_str("\nid,feature,meaning,unit,value,median,low,high,threshold,attribution\n");
     for item in &snapshot.evidence {
         let (meaning, _) = noun_and_figure(Lang::En, item, item.value);
@@ -146,6 +136,21 @@ fn user(snapshot: &Snapshot, sight: Sight) -> String {
         push_list(&mut text, "paths", &snapshot.paths.all);
     }
     text
+}
+
+/// What the rules look at.
+fn push_facts(text: &mut String, snapshot: &Snapshot) {
+    for fact in RULES.iter().flat_map(|(_, conditions)| conditions.iter()) {
+        let (Condition::Least(fact, _) | Condition::Most(fact, _)) = *fact;
+        let line = format!(
+            "{},{}\n",
+            fact.as_str(),
+            super::canonical::tidy(fact.of(snapshot))
+        );
+        if matches!(fact, Fact::Feature(_) | Fact::DistinctUrls) && !text.contains(&line) {
+            text.push_str(&line);
+        }
+    }
 }
 
 /// A long list: ids and digests are ours, so that its head may be shown.

@@ -19,8 +19,11 @@ const WIDTH: usize = 100;
 pub fn text(report: &Report, lang: Lang, notes: bool) -> String {
     let (told, labels) = (report.text(lang), labels(lang));
     let mut out = format!("{} · {}\n{}\n\n", report.client, report.zone, told.headline);
-    let space = if lang == Lang::En { " " } else { "" };
-    out.push_str(&wrapped(&told.sentences.join(space)));
+    match lang {
+        Lang::En => out.push_str(&wrapped(&told.sentences.join(" "))),
+        // A line of Japanese may break anywhere, so the terminal does it.
+        Lang::Ja => out.push_str(&format!("{}\n", told.sentences.join("\n"))),
+    }
     let colon = if lang == Lang::En { ": " } else { "：" };
     let _ = writeln!(out, "\n{}{colon}{}", labels.action, told.action);
     let _ = writeln!(out, "{}{colon}{}", labels.sureness, told.sureness);
@@ -181,7 +184,7 @@ fn trimmed(table: &str) -> String {
     lines.join("\n")
 }
 
-/// Lines of at most [`WIDTH`] columns, broken at spaces; text without spaces is left to the terminal.
+/// Lines of at most [`WIDTH`] columns, broken at spaces.
 fn wrapped(text: &str) -> String {
     let (mut out, mut width) = (String::new(), 0);
     for word in text.split(' ') {

@@ -74,6 +74,91 @@ fn span(told: &Told<'_>) -> String {
     seconds(LANG, f64::from(told.snapshot.span().max(1)), f64::round)
 }
 
+/// What a client that goes through many pages did.
+fn crawl(told: &Told<'_>, requests: &str, span: &str) -> String {
+    let snapshot = told.snapshot;
+    let figure = |feature| told.figure(LANG, feature);
+    let usual = |feature| usual(told, feature);
+    let urls = Fact::DistinctUrls.of(snapshot);
+    let number = grouped(urls as u64);
+    match told.category {
+        Category::SwarmMember if snapshot.subject.members > 1 => format!(
+            "{} clients from {} behaved alike in the same hours: {requests} in {span} together.",
+            grouped(snapshot.subject.members),
+            plural(snapshot.alike.networks.max(1), "network", "networks"),
+        ),
+        Category::SwarmMember => format!(
+            "It is one of {} clients from {} that behaved alike in the same hours and made {} together; its own \
+                 share: {requests} in {span}.",
+            grouped(snapshot.alike.clients.total + 1),
+            plural(snapshot.alike.networks.max(1), "network", "networks"),
+            plural(snapshot.alike.requests + snapshot.requests, "request", "requests"),
+        ),
+        Category::PriceWatch => format!(
+            "It came back to the same {number} or so URLs: {requests} in {span}, so each about {} times, {} \
+                 distinct URLs per request{}.",
+            grouped((snapshot.requests as f64 / urls).round().max(1.0) as u64),
+            figure("lifetime_url_ratio"),
+            usual("lifetime_url_ratio"),
+        ),
+        Category::FacetedCrawl => format!(
+            "It went through combinations of filters: {} of {requests} in {span} had a query{}, and {} of those \
+                 queries were new{}, for only {} distinct paths per page.",
+            figure("query_share"),
+            usual("query_share"),
+            figure("query_diversity"),
+            usual("query_diversity"),
+            figure("distinct_path_ratio"),
+        ),
+        Category::CatalogueScrape => format!(
+            "It went through the catalogue: {requests} in {span}, hardly ever for the same URL twice ({} distinct \
+                 per request), and {} distinct paths per page{}.",
+            figure("lifetime_url_ratio"),
+            figure("distinct_path_ratio"),
+            usual("distinct_path_ratio"),
+        ),
+        _ => String::new(),
+    }
+}
+
+/// Claims about the score and about other things than a baseline.
+fn found(told: &Told<'_>, claim: &Claim) -> Option<String> {
+    let item = |id: &str| told.snapshot.item(id);
+    Some(match claim {
+        Claim::DrivesScore { e } => {
+            let item = item(e)?;
+            let odds = figure::decimals(item.attribution, 2, f64::round);
+            format!(
+                "A main reason of the score: {}, {} ({odds} log-odds).",
+                noun(item),
+                value(item)
+            )
+        }
+        Claim::Decides { e } => {
+            let item = item(e)?;
+            let (bound, below) = (item.threshold?, item.threshold? < item.value);
+            let side = if below { "below" } else { "above" };
+            let bound = figure::bound(LANG, &item.feature, bound, below);
+            format!(
+                "{} alone decides: it would have passed {side} {bound}.",
+                capital(noun(item))
+            )
+        }
+        Claim::Periodic {} => format!(
+            "Its pages come at a fixed beat, one every {}.",
+            told.figure(LANG, "page_interval_median")
+        ),
+        Claim::ManyAlike { .. } => English.alike(told.snapshot.alike.clients.total),
+        Claim::PathShare { template, .. } => {
+            let path = told.snapshot.template(template)?;
+            let share = path.count as f64 / told.snapshot.paths.samples.max(1) as f64;
+            let share = figure::of(LANG, "query_share", share);
+            format!("{share} of its samples asked for path template {}.", path.id)
+        }
+        _ => return None,
+    })
+}
+
 impl Voice for English {
     fn category(&self, category: Category) -> &'static str {
         match category {
@@ -152,35 +237,10 @@ impl Voice for English {
                 figure("phase_coherence"),
                 usual("phase_coherence"),
             ),
-            Category::SwarmMember => format!(
-                "It is one of {} clients from {} that behaved alike in the same hours and made {} together; its own \
-                 part were {requests} in {span}.",
-                grouped(snapshot.alike.clients.total + 1),
-                plural(snapshot.alike.networks.max(1), "network", "networks"),
-                plural(snapshot.alike.requests + snapshot.requests, "request", "requests"),
-            ),
-            Category::PriceWatch => format!(
-                "It came back to the same {number} or so URLs: {requests} in {span}, so each about {} times, {} \
-                 distinct URLs per request{}.",
-                grouped((snapshot.requests as f64 / urls).round().max(1.0) as u64),
-                figure("lifetime_url_ratio"),
-                usual("lifetime_url_ratio"),
-            ),
-            Category::FacetedCrawl => format!(
-                "It went through combinations of filters: {} of {requests} in {span} had a query{}, and {} of those \
-                 queries were new{}, for only {} distinct paths per page.",
-                figure("query_share"),
-                usual("query_share"),
-                figure("query_diversity"),
-                usual("query_diversity"),
-                figure("distinct_path_ratio"),
-            ),
-            Category::CatalogueScrape => format!(
-                "It went through the catalogue: {requests} in {span} for {} distinct URLs per request{}, hardly ever \
-                 the same one twice.",
-                figure("lifetime_url_ratio"),
-                usual("lifetime_url_ratio"),
-            ),
+            Category::SwarmMember
+            | Category::PriceWatch
+            | Category::FacetedCrawl
+            | Category::CatalogueScrape => crawl(told, &requests, &span),
             Category::Unclear => format!(
                 "It behaved like a program, {requests} in {span}, but like none of the kinds that are known."
             ),
@@ -346,36 +406,7 @@ impl Voice for English {
                     median(other)
                 )
             }
-            Claim::DrivesScore { e } => {
-                let item = item(e)?;
-                let odds = figure::decimals(item.attribution, 2, f64::round);
-                format!(
-                    "A main reason of the score: {}, {} ({odds} log-odds).",
-                    noun(item),
-                    value(item)
-                )
-            }
-            Claim::Decides { e } => {
-                let item = item(e)?;
-                let (bound, below) = (item.threshold?, item.threshold? < item.value);
-                let side = if below { "below" } else { "above" };
-                let bound = figure::bound(LANG, &item.feature, bound, below);
-                format!(
-                    "{} alone decides: it would have passed {side} {bound}.",
-                    capital(noun(item))
-                )
-            }
-            Claim::Periodic {} => format!(
-                "Its pages come at a fixed beat, one every {}.",
-                told.figure(LANG, "page_interval_median")
-            ),
-            Claim::ManyAlike { .. } => self.alike(told.snapshot.alike.clients.total),
-            Claim::PathShare { template, .. } => {
-                let path = told.snapshot.template(template)?;
-                let share = path.count as f64 / told.snapshot.paths.samples.max(1) as f64;
-                let share = figure::of(LANG, "query_share", share);
-                format!("{share} of its samples asked for path template {}.", path.id)
-            }
+            _ => return found(told, claim),
         })
     }
 

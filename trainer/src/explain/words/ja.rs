@@ -67,6 +67,93 @@ fn side(item: &Evidence) -> Option<(String, &'static str)> {
     Some((bound, if below { "未満" } else { "超" }))
 }
 
+/// What a client that goes through many pages did.
+fn crawl(told: &Told<'_>, requests: &str, span: &str) -> String {
+    let snapshot = told.snapshot;
+    let figure = |feature| told.figure(LANG, feature);
+    let usual = |feature| usual(told, feature);
+    let urls = Fact::DistinctUrls.of(snapshot);
+    let number = grouped(urls as u64);
+    match told.category {
+        Category::SwarmMember if snapshot.subject.members > 1 => format!(
+            "{} のネットワークの {} クライアントが、同じ時間帯に同じように振る舞っています。{span}で合計 {requests}の\
+                 リクエストがありました。",
+            grouped(snapshot.alike.networks.max(1)),
+            grouped(snapshot.subject.members),
+        ),
+        Category::SwarmMember => format!(
+            "同じ時間帯に同じように振る舞った、{} のネットワークにまたがる {} クライアントの一つです。全体のリクエストは \
+                 {} 件で、うちこのクライアントのものは{span}で {requests}です。",
+            grouped(snapshot.alike.networks.max(1)),
+            grouped(snapshot.alike.clients.total + 1),
+            grouped(snapshot.alike.requests + snapshot.requests),
+        ),
+        Category::PriceWatch => format!(
+            "約 {number} 種類の同じ URL を繰り返し見ています。{span}で {requests}、1 URL あたり約 {} 回の\
+                 リクエストがあり、1 リクエストあたりの異なる URL は {} 個です{}。",
+            grouped((snapshot.requests as f64 / urls).round().max(1.0) as u64),
+            figure("lifetime_url_ratio"),
+            usual("lifetime_url_ratio"),
+        ),
+        Category::FacetedCrawl => format!(
+            "絞り込み条件の組み合わせを順に試しています。{span}で {requests}のリクエストがあり、そのうち {}{}がクエリ付きで、\
+                 その {}{}が新しいクエリでしたが、異なるパスは 1 ページ要求あたり {} 個しかありません。",
+            figure("query_share"),
+            usual("query_share"),
+            figure("query_diversity"),
+            usual("query_diversity"),
+            figure("distinct_path_ratio"),
+        ),
+        Category::CatalogueScrape => format!(
+            "カタログを端から順に収集しています。{span}で {requests}のリクエストを送り、同じ URL をほとんど二度見て\
+                 いません（1 リクエストあたりの異なる URL は {} 個）。1 ページ要求あたりの異なるパスは {} 個です{}。",
+            figure("lifetime_url_ratio"),
+            figure("distinct_path_ratio"),
+            usual("distinct_path_ratio"),
+        ),
+        _ => String::new(),
+    }
+}
+
+/// Claims about the score and about other things than a baseline.
+fn found(told: &Told<'_>, claim: &Claim) -> Option<String> {
+    let item = |id: &str| told.snapshot.item(id);
+    Some(match claim {
+        Claim::DrivesScore { e } => {
+            let item = item(e)?;
+            let odds = figure::decimals(item.attribution, 2, f64::round);
+            format!(
+                "{}が {} であることが、スコアの主な要因です（対数オッズ {odds}）。",
+                noun(item),
+                value(item)
+            )
+        }
+        Claim::Decides { e } => {
+            let item = item(e)?;
+            let (bound, side) = side(item)?;
+            format!(
+                "{}だけで判定が変わります。{bound} {side}であれば通過していました。",
+                noun(item)
+            )
+        }
+        Claim::Periodic {} => format!(
+            "ページ要求が {}ごとの一定の周期で届いています。",
+            told.figure(LANG, "page_interval_median")
+        ),
+        Claim::ManyAlike { .. } => Japanese.alike(told.snapshot.alike.clients.total),
+        Claim::PathShare { template, .. } => {
+            let path = told.snapshot.template(template)?;
+            let share = path.count as f64 / told.snapshot.paths.samples.max(1) as f64;
+            let share = figure::of(LANG, "query_share", share);
+            format!(
+                "サンプルの {share}がパステンプレート {} を要求しています。",
+                path.id
+            )
+        }
+        _ => return None,
+    })
+}
+
 impl Voice for Japanese {
     fn category(&self, category: Category) -> &'static str {
         match category {
@@ -113,12 +200,12 @@ impl Voice for Japanese {
         if !told.is_held_against() {
             let (own, suspect) = (score(snapshot.score), score(snapshot.policy.suspect));
             return format!(
-                "{span}間の {requests}のリクエストのスコアは {own} で、要注意とする {suspect} を下回っています。"
+                "{span}で {requests}のリクエストがあり、スコアは {own} で、要注意とする {suspect} を下回っています。"
             );
         }
         match told.category {
             Category::CredentialStuffing => format!(
-                "ログインを繰り返し試みています。{span}間の {requests}のリクエストのうち POST が {}{}を占め、宛先は約 \
+                "ログインを繰り返し試みています。{span}で {requests}のリクエストがあり、そのうち POST が {}{}を占め、宛先は約 \
                  {number} 種類の URL だけで、応答の {}{}が 4xx エラーでした。",
                 figure("post_share"),
                 usual("post_share"),
@@ -126,13 +213,13 @@ impl Voice for Japanese {
                 usual("client_error_share"),
             ),
             Category::VulnerabilityScan => format!(
-                "脆弱な箇所を探しています。{span}間に約 {number} 種類の URL へ {requests}のリクエストを送り、応答の \
+                "脆弱な箇所を探しています。{span}で約 {number} 種類の URL へ {requests}のリクエストを送り、応答の \
                  {}{}が 4xx エラーでした。",
                 figure("client_error_share"),
                 usual("client_error_share"),
             ),
             Category::Monitoring => format!(
-                "同じ{} を {}ごとに要求しています。{span}間の {requests}のリクエストのうち、{}{}が一定の周期に正確に\
+                "同じ{} を {}ごとに要求しています。{span}で {requests}のリクエストがあり、そのうち、{}{}が一定の周期に正確に\
                  乗っています。",
                 if urls > 1.0 {
                     format!(" {number} 種類の URL")
@@ -143,37 +230,12 @@ impl Voice for Japanese {
                 figure("phase_coherence"),
                 usual("phase_coherence"),
             ),
-            Category::SwarmMember => format!(
-                "同じ時間帯に同じように振る舞った {} のネットワークの {} クライアントの一つです。全体で {} 件、この\
-                 クライアントは{span}間に {requests}のリクエストを送りました。",
-                grouped(snapshot.alike.networks.max(1)),
-                grouped(snapshot.alike.clients.total + 1),
-                grouped(snapshot.alike.requests + snapshot.requests),
-            ),
-            Category::PriceWatch => format!(
-                "約 {number} 種類の同じ URL を繰り返し見ています。{span}間に {requests}、1 URL あたり約 {} 回の\
-                 リクエストがあり、1 リクエストあたりの異なる URL は {} 個です{}。",
-                grouped((snapshot.requests as f64 / urls).round().max(1.0) as u64),
-                figure("lifetime_url_ratio"),
-                usual("lifetime_url_ratio"),
-            ),
-            Category::FacetedCrawl => format!(
-                "絞り込み条件の組み合わせを順に試しています。{span}間の {requests}のリクエストのうち {}{}がクエリ付きで、\
-                 その {}{}が新しいクエリでしたが、異なるパスは 1 ページ要求あたり {} 個しかありません。",
-                figure("query_share"),
-                usual("query_share"),
-                figure("query_diversity"),
-                usual("query_diversity"),
-                figure("distinct_path_ratio"),
-            ),
-            Category::CatalogueScrape => format!(
-                "カタログを端から順に収集しています。{span}間に {requests}のリクエストを送り、1 リクエストあたりの異なる \
-                 URL は {} 個{}で、同じページをほとんど二度見ていません。",
-                figure("lifetime_url_ratio"),
-                usual("lifetime_url_ratio"),
-            ),
+            Category::SwarmMember
+            | Category::PriceWatch
+            | Category::FacetedCrawl
+            | Category::CatalogueScrape => crawl(told, &requests, &span),
             Category::Unclear => format!(
-                "{span}間の {requests}のリクエストはプログラムによるものと見られますが、既知のどの種類にも当てはまりません。"
+                "{span}で送られた {requests}のリクエストはプログラムによるものと見られますが、既知のどの種類にも当てはまりません。"
             ),
         }
     }
@@ -340,37 +402,7 @@ impl Voice for Japanese {
                     median(other)
                 )
             }
-            Claim::DrivesScore { e } => {
-                let item = item(e)?;
-                let odds = figure::decimals(item.attribution, 2, f64::round);
-                format!(
-                    "{}が {} であることが、スコアの主な要因です（対数オッズ {odds}）。",
-                    noun(item),
-                    value(item)
-                )
-            }
-            Claim::Decides { e } => {
-                let item = item(e)?;
-                let (bound, side) = side(item)?;
-                format!(
-                    "{}だけで判定が変わります。{bound} {side}であれば通過していました。",
-                    noun(item)
-                )
-            }
-            Claim::Periodic {} => format!(
-                "ページ要求が {}ごとの一定の周期で届いています。",
-                told.figure(LANG, "page_interval_median")
-            ),
-            Claim::ManyAlike { .. } => self.alike(told.snapshot.alike.clients.total),
-            Claim::PathShare { template, .. } => {
-                let path = told.snapshot.template(template)?;
-                let share = path.count as f64 / told.snapshot.paths.samples.max(1) as f64;
-                let share = figure::of(LANG, "query_share", share);
-                format!(
-                    "サンプルの {share}がパステンプレート {} を要求しています。",
-                    path.id
-                )
-            }
+            _ => return found(told, claim),
         })
     }
 
