@@ -6,8 +6,8 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::{
-    ask, calibrate, config, doctor, drift, evaluate, export, forget, label, registry, replay, retrain, scan,
-    serve, simulate, train,
+    ask, calibrate, config, doctor, drift, evaluate, explain, export, forget, label, registry, replay,
+    retrain, scan, serve, simulate, train,
 };
 
 /// Watches how clients behave and says which are automated, from access logs, offline.
@@ -33,6 +33,7 @@ enum Command {
     Retrain(retrain::Args),
     Serve(serve::Args),
     Label(label::Args),
+    Explain(explain::Args),
     Export(export::Args),
     Forget(forget::Args),
     Config(config::Args),
@@ -72,6 +73,7 @@ impl Cli {
             Command::Retrain(args) => retrain::run(&args)?,
             Command::Serve(args) => serve::run(&args)?,
             Command::Label(args) => return Ok(label::run(&args)?),
+            Command::Explain(args) => explain::run(&args)?,
             Command::Export(args) => match export::run(&args) {
                 Err(error) if error.is_usage() => wrong_usage("export", &error),
                 result => result?,

@@ -9,6 +9,7 @@ mod dataset;
 mod doctor;
 mod drift;
 mod evaluate;
+mod explain;
 mod export;
 mod figures;
 mod forget;

@@ -125,6 +125,13 @@ impl Shelf {
         })
     }
 
+    /// The directory when it is there; for those who only read.
+    pub fn existing(directory: &Path) -> Option<Shelf> {
+        directory.is_dir().then(|| Shelf {
+            directory: directory.to_owned(),
+        })
+    }
+
     /// A file in it.
     pub fn path(&self, digest: &str, extension: &str) -> PathBuf {
         self.directory.join(format!("{digest}.{extension}"))

@@ -17,3 +17,4 @@ mod words;
 
 pub use args::Args;
 pub use run::{DEFAULT_MODEL, ScanError, load_model, run};
+pub use words::subject;

@@ -21,7 +21,7 @@ pub fn phrases(reasons: &[Contribution], limit: usize) -> Vec<String> {
 }
 
 /// Features that tell the same story, so that it is told once.
-fn subject(name: &str) -> &str {
+pub fn subject(name: &str) -> &str {
     match name {
         "distinct_url_ratio" | "distinct_path_ratio" | "lifetime_url_ratio" => "novelty",
         "interval_mean" | "page_interval_median" => "pace",

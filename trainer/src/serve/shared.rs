@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use crate::config::{Config, Secret};
+use crate::explain::Models;
 use crate::store::{Names, Retention, Store, StoreError};
 
 /// Questions to the store at a time: more would only wait for the disk together.
@@ -52,6 +53,8 @@ pub struct Access {
     pub hosts: Vec<String>,
     /// How collecting goes.
     pub shared: Arc<Shared>,
+    /// Where the models are that scored.
+    pub models: Models,
     token: Option<[u8; 32]>,
     idle: Mutex<Vec<Store>>,
     readers: Arc<Semaphore>,
@@ -66,6 +69,7 @@ impl Access {
             retention: config.retention(),
             hosts: config.api.hosts.clone(),
             shared,
+            models: Models::new(config.models.clone(), None),
             token: token.map(|token| Sha256::digest(token.bytes()).into()),
             idle: Mutex::default(),
             readers: Arc::new(Semaphore::new(READERS)),

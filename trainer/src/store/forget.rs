@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::audit::audit;
+use super::explained::drop_snapshots;
 use super::{Names, Store, StoreError};
 
 /// What went.
@@ -16,6 +17,8 @@ pub struct Forgotten {
     pub samples: usize,
     /// Their labels.
     pub labels: usize,
+    /// Snapshots that stood on its samples, alone or among others.
+    pub snapshots: usize,
     /// Lines of a newer version that named it.
     pub aside: usize,
 }
@@ -44,6 +47,7 @@ impl Store {
             let delete = |sql: &str| -> Result<usize, StoreError> { Ok(transaction.execute(sql, [client])?) };
             forgotten.samples += delete("DELETE FROM sample WHERE client = ?")?;
             forgotten.labels += delete("DELETE FROM label WHERE client = ?")?;
+            forgotten.snapshots += drop_snapshots(&transaction, client)?;
             delete("DELETE FROM client WHERE id = ?")?;
         }
         // What a newer version wrote may name it elsewhere than in the field that we know, as a whole string: the

@@ -389,7 +389,7 @@ fn kind(kind: sample::Kind) -> &'static str {
 }
 
 /// How much a verdict says against a client; what is unknown says nothing.
-fn severity(verdict: &str) -> i64 {
+pub fn severity(verdict: &str) -> i64 {
     let order = [
         "ALLOWED",
         "PASSED",

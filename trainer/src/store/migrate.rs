@@ -18,7 +18,7 @@ pub(super) struct Migration {
 }
 
 /// All steps, in order.
-pub(super) const MIGRATIONS: [Migration; 3] = [
+pub(super) const MIGRATIONS: [Migration; 4] = [
     Migration {
         number: 1,
         name: "001_samples",
@@ -33,6 +33,11 @@ pub(super) const MIGRATIONS: [Migration; 3] = [
         number: 3,
         name: "003_retrain",
         sql: include_str!("migrations/003_retrain.sql"),
+    },
+    Migration {
+        number: 4,
+        name: "004_explain",
+        sql: include_str!("migrations/004_explain.sql"),
     },
 ];
 

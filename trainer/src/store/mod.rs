@@ -6,6 +6,7 @@
 mod aside;
 mod audit;
 mod error;
+mod explained;
 mod files;
 mod forget;
 mod ingest;
@@ -28,9 +29,10 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 
 pub use error::StoreError;
+pub use explained::{Kept, Others, PeerRow, SourceRow};
 pub use files::{FileId, Line, MAX_FILES, Position};
 pub use forget::Forgotten;
-pub use ingest::{Counts, Intake};
+pub use ingest::{Counts, Intake, severity};
 pub use labels::{Class, Origin, Outcome, StoredLabel};
 pub use names::Names;
 pub use pages::{ClientOrder, ClientRow, MAX_PAGE, PageQuery};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::explained::drop_snapshots;
 use super::{Store, StoreError};
 
 /// Samples that one transaction deletes: some tens of milliseconds during which nothing is stored.
@@ -82,6 +83,8 @@ impl Store {
             .execute("DELETE FROM aside WHERE arrived < ?", [cutoff])?;
         self.connection
             .execute("DELETE FROM file WHERE seen < ?", [cutoff])?;
+        self.connection
+            .execute("DELETE FROM snapshot WHERE at < ?", [cutoff])?;
         if self.used_bytes()? > retention.bytes {
             let aim = retention.bytes / 100 * FILL;
             while self.used_bytes()? > aim {
@@ -197,6 +200,7 @@ fn drop_if_empty(connection: &Connection, client: i64) -> Result<bool, StoreErro
     connection
         .prepare_cached("DELETE FROM label WHERE client = ?")?
         .execute([client])?;
+    drop_snapshots(connection, client)?;
     connection
         .prepare_cached("DELETE FROM client WHERE id = ?")?
         .execute([client])?;

@@ -95,9 +95,14 @@ fn the_daemon_collects_answers_and_ends_when_asked() {
     let id = &page["clients"][0]["id"];
     let (_, client) = ask(&address, &format!("/v1/clients/{id}"));
     assert_eq!(client["newest_samples"][0]["reasons"], json!(["pace"]));
+    let (status, told) = ask(&address, &format!("/v1/clients/{id}/explanation?lang=ja"));
+    assert_eq!((status, &told["lang"]), (200, &json!("ja")), "{told}");
+    assert_eq!(told["snapshot"]["evidence"][0]["id"], "e1");
     for (path, expected) in [
         ("/v1/clients/999999", 404),
         ("/v1/clients/x", 400),
+        ("/v1/clients/999999/explanation", 404),
+        (&format!("/v1/clients/{id}/explanation?lang=fr"), 400),
         ("/v1/clients?limit=501", 400),
         ("/v1/clients?limit=0", 400),
         ("/v1/clients?after=x", 400),

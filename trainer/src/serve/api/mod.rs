@@ -1,6 +1,7 @@
 //! The HTTP interface, on a loopback address: what is in the store, and labels from people.
 
 mod clients;
+mod explanation;
 mod labels;
 mod refusal;
 mod status;
@@ -32,6 +33,7 @@ pub fn router(access: Arc<Access>) -> Router {
         .route("/v1/status", get(status::status))
         .route("/v1/clients", get(clients::page))
         .route("/v1/clients/{id}", get(clients::one))
+        .route("/v1/clients/{id}/explanation", get(explanation::one))
         .route("/v1/labels", get(labels::list).post(labels::add))
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {

@@ -165,3 +165,54 @@ fn a_store_is_for_its_owner_alone() {
         assert_eq!(mode, 0o600, "{}", file.path().display());
     }
 }
+
+#[test]
+fn snapshots_are_only_added_and_go_with_age_and_with_their_clients() {
+    let mut bench = Bench::new(Names::Plain);
+    bench.put(&[
+        sample("192.0.2.1", 1, NOW - 90),
+        sample("192.0.2.2", 2, NOW - 90),
+        sample("192.0.2.3", 3, NOW - 1),
+    ]);
+    let id = |name: &str| bench.named(name).id;
+    let keep = |name: &str, clients: &[i64], at: u32| {
+        let lists = [(format!("list of {name}"), "[]".to_owned())];
+        let kept = Kept {
+            id: name,
+            clients,
+            document: "{}",
+            lists: &lists,
+            explanation: ("rules", "{}"),
+        };
+        bench.store.keep_snapshot(kept, at).unwrap();
+    };
+    let (one, two, three) = (id("192.0.2.1"), id("192.0.2.2"), id("192.0.2.3"));
+    keep("of one and three", &[one, three], NOW);
+    keep("of two", &[two], NOW);
+    keep("of three, old", &[three], NOW - 200);
+    keep("of three", &[three], NOW);
+    keep("of three", &[three], NOW + 1);
+    assert_eq!(bench.count("snapshot") + bench.count("explanation"), 8);
+    assert_eq!(
+        bench.store.expand("list of of two").unwrap().as_deref(),
+        Some("[]")
+    );
+    assert_eq!(bench.store.expand("of two").unwrap().as_deref(), Some("{}"));
+    for table in ["snapshot", "explanation"] {
+        let sql = format!("UPDATE {table} SET document = 'x'");
+        assert!(bench.store.connection().execute(&sql, []).is_err(), "{sql}");
+    }
+    let old = Retention {
+        seconds: 50,
+        bytes: u64::MAX,
+    };
+    bench.store.prune(old, NOW).unwrap();
+    let left = |name: &str| bench.store.expand(name).unwrap().is_some();
+    let names = ["of one and three", "of two", "of three, old", "of three"];
+    assert_eq!(names.map(left), [false, false, false, true]);
+    let forgotten = bench
+        .store
+        .forget(None, "192.0.2.3", &bench.names, (NOW, "ana"))
+        .unwrap();
+    assert_eq!((forgotten.snapshots, bench.count("snapshot_list")), (1, 0));
+}

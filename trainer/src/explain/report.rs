@@ -1,0 +1,104 @@
+//! A snapshot with what was made of it.
+
+use serde_json::{Value, json};
+
+use super::canonical::canonical;
+use super::category::Category;
+use super::explanation::{Explanation, explain};
+use super::gather::Gathered;
+use super::snapshot::Snapshot;
+use super::verify::{Verified, verify};
+use super::words::{self, Lang, Text};
+use crate::store::{ClientRow, Kept, Store, StoreError};
+use crate::visible::masked;
+
+/// Everything that is shown of a client.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The client as the store names it, made visible. The snapshot has a pseudonym.
+    pub client: String,
+    /// Its zone, made visible.
+    pub zone: String,
+    /// SHA-256 of the document.
+    pub id: String,
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// What the rules make of it.
+    pub explanation: Explanation,
+    /// What of a language model's answer is true.
+    pub verified: Option<Verified>,
+    document: String,
+    lists: Vec<(String, String)>,
+    clients: Vec<i64>,
+}
+
+impl Report {
+    /// Explains what was gathered of a client; an answer is checked.
+    pub fn new(client: &ClientRow, gathered: Gathered, answer: Option<&Value>) -> Report {
+        let (id, document) = gathered.snapshot.document();
+        let explanation = explain(&gathered.snapshot);
+        let verified = answer.map(|answer| verify(&gathered.snapshot, answer));
+        Report {
+            client: masked(&client.name),
+            zone: masked(&client.zone),
+            id,
+            explanation,
+            verified,
+            document,
+            snapshot: gathered.snapshot,
+            lists: gathered.lists,
+            clients: gathered.clients,
+        }
+    }
+
+    /// Keeps it in the store, at Unix second `now`. The same snapshot is kept once.
+    ///
+    /// # Errors
+    /// The store refuses.
+    pub fn keep(&self, store: &Store, now: u32) -> Result<(), StoreError> {
+        let source = if self.verified.is_some() {
+            "answer"
+        } else {
+            "rules"
+        };
+        let made = canonical(&json!({"explanation": self.explanation, "verified": self.verified}));
+        let kept = Kept {
+            id: &self.id,
+            clients: &self.clients,
+            document: &self.document,
+            lists: &self.lists,
+            explanation: (source, &made),
+        };
+        store.keep_snapshot(kept, now)
+    }
+
+    /// The category that it is told as.
+    pub fn category(&self) -> Category {
+        let verified = self.verified.as_ref();
+        verified.map_or(self.explanation.category, |verified| verified.category)
+    }
+
+    /// It in words.
+    pub fn text(&self, lang: Lang) -> Text {
+        words::text(lang, &self.snapshot, self.category(), &self.explanation)
+    }
+
+    /// The whole of it. Notes that nobody checked are left out unless `notes`.
+    pub fn json(&self, lang: Lang, notes: bool) -> Value {
+        let mut verified = json!(self.verified);
+        if !notes && let Some(fields) = verified.as_object_mut() {
+            fields.remove("unverified_notes");
+        }
+        json!({
+            "client": self.client,
+            "zone": self.zone,
+            "snapshot_id": self.id,
+            "snapshot": self.snapshot,
+            "explanation": self.explanation,
+            "verified": verified,
+            "lang": lang,
+            "category": {"name": self.category(), "title": words::category(lang, self.category())},
+            "text": self.text(lang),
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! `sekisho explain` from outside: on samples of simulated crawlers, and on hostile ones.
+
+mod actors;
+mod hostile;
+mod support;
