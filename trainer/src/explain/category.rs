@@ -148,7 +148,7 @@ impl Category {
             .find(|category| category.as_str() == word)
     }
 
-    /// Whether its preconditions hold. A client of which nothing speaks against it has no other category than
+    /// Whether its preconditions hold. A client whose score does not speak against it has no other category than
     /// [`Category::Unclear`], and no client has that one when another holds.
     pub fn holds(self, snapshot: &Snapshot) -> bool {
         let conditions = RULES.iter().find(|(category, _)| *category == self);
@@ -156,7 +156,7 @@ impl Category {
             conditions.is_some_and(|(_, conditions)| conditions.iter().all(|each| each.is_met(snapshot)));
         match self {
             Category::Unclear => by_rule(snapshot) == Category::Unclear,
-            _ => met && is_held_against(snapshot),
+            _ => met && snapshot.score >= snapshot.policy.suspect,
         }
     }
 

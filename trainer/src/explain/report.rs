@@ -93,7 +93,7 @@ impl Report {
             "client": self.client,
             "zone": self.zone,
             "snapshot_id": self.id,
-            "snapshot": self.snapshot,
+            "snapshot": serde_json::from_str::<Value>(&self.document).unwrap_or_default(),
             "explanation": self.explanation,
             "verified": verified,
             "lang": lang,

@@ -177,7 +177,8 @@ proptest! {
 
 #[test]
 fn what_a_model_is_asked() {
-    let snapshot = recorded("credential_stuffing");
+    let mut snapshot = recorded("credential_stuffing");
+    snapshot.zone = "shop.example".to_owned();
     let (shown, hidden) = (
         prompt(&snapshot, Sight::Unredacted),
         prompt(&snapshot, Sight::Redacted),

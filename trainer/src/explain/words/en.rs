@@ -205,7 +205,7 @@ impl Voice for English {
         let usual = |feature| usual(told, feature);
         let urls = Fact::DistinctUrls.of(snapshot);
         let number = grouped(urls as u64);
-        if !told.is_held_against() {
+        if !told.is_suspect() {
             let suspect = score(snapshot.policy.suspect);
             let known = format!("{requests} in {span} scored {}", score(snapshot.score));
             return format!("{known}, below {suspect}, from which on a client is suspect.");
@@ -257,7 +257,7 @@ impl Voice for English {
                 format!("{}, {} ({who}{colon}{})", noun(item), value(item), median(item))
             })
             .collect();
-        let begin = if told.is_held_against() {
+        let begin = if told.is_suspect() {
             "Most telling"
         } else {
             "What came closest"
@@ -282,7 +282,7 @@ impl Voice for English {
     }
 
     fn counterfactual(&self, told: &Told<'_>) -> Option<String> {
-        if !told.is_held_against() {
+        if !told.is_suspect() {
             return None;
         }
         if let Some(item) = told.single() {

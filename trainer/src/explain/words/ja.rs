@@ -197,7 +197,7 @@ impl Voice for Japanese {
         let usual = |feature| usual(told, feature);
         let urls = Fact::DistinctUrls.of(snapshot);
         let number = grouped(urls as u64);
-        if !told.is_held_against() {
+        if !told.is_suspect() {
             let (own, suspect) = (score(snapshot.score), score(snapshot.policy.suspect));
             return format!(
                 "{span}で {requests}のリクエストがあり、スコアは {own} で、要注意とする {suspect} を下回っています。"
@@ -256,7 +256,7 @@ impl Voice for Japanese {
             })
             .collect();
         let parts = parts.join("、");
-        if told.is_held_against() {
+        if told.is_suspect() {
             format!("主な根拠は、{parts}であることです。")
         } else {
             format!("自動化に近い点は、{parts}であることです。")
@@ -282,7 +282,7 @@ impl Voice for Japanese {
     }
 
     fn counterfactual(&self, told: &Told<'_>) -> Option<String> {
-        if !told.is_held_against() {
+        if !told.is_suspect() {
             return None;
         }
         if let Some(item) = told.single() {

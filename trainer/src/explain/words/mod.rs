@@ -168,6 +168,11 @@ impl<'a> Told<'a> {
         is_held_against(self.snapshot)
     }
 
+    /// Whether the score alone speaks against it.
+    fn is_suspect(&self) -> bool {
+        self.snapshot.score >= self.snapshot.policy.suspect
+    }
+
     /// A feature's value, whether it is among the evidence or not.
     fn figure(&self, lang: Lang, feature: &str) -> String {
         figure::of(lang, feature, self.value(feature))
