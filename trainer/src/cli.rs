@@ -6,7 +6,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::{
-    ask, calibrate, config, doctor, drift, evaluate, explain, export, forget, label, registry, replay,
+    ask, calibrate, config, doctor, drift, evaluate, explain, export, forget, label, llm, registry, replay,
     retrain, scan, serve, simulate, train,
 };
 
@@ -34,6 +34,7 @@ enum Command {
     Serve(serve::Args),
     Label(label::Args),
     Explain(explain::Args),
+    Llm(llm::Args),
     Export(export::Args),
     Forget(forget::Args),
     Config(config::Args),
@@ -74,6 +75,7 @@ impl Cli {
             Command::Serve(args) => serve::run(&args)?,
             Command::Label(args) => return Ok(label::run(&args)?),
             Command::Explain(args) => explain::run(&args)?,
+            Command::Llm(args) => llm::run(&args)?,
             Command::Export(args) => match export::run(&args) {
                 Err(error) if error.is_usage() => wrong_usage("export", &error),
                 result => result?,

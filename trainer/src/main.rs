@@ -15,6 +15,7 @@ mod figures;
 mod forget;
 mod label;
 mod learn;
+mod llm;
 mod logs;
 mod onnx;
 mod registry;

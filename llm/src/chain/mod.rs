@@ -119,6 +119,11 @@ impl Chain {
         !self.config.targets.is_empty()
     }
 
+    /// In the order in which they are asked.
+    pub fn targets(&self) -> &[Target] {
+        &self.config.targets
+    }
+
     /// Asks until one target answers or the deadline is over. It always returns, at the latest a quarter of a second
     /// after the deadline; await it to the end, or the attempt under way is neither booked nor counted.
     pub async fn ask(&self, question: Question, now: SystemTime) -> Outcome {

@@ -11,14 +11,24 @@ mod tests;
 
 use std::io::{self, Write};
 
-use clap::ValueEnum;
+use std::time::{Duration, SystemTime};
+
+use sekisho_llm::{Ended, Question};
 use thiserror::Error;
 
 use crate::config::{AccessError, StoreAccess, now};
+use crate::llm::{self, LlmError};
+use crate::shape::OutputFormat;
+use crate::store::Store;
 use answer::{AskError, PATIENCE, ask};
 use form::{Field, Filter, Form, Measure};
 use schema::{instructions, question, schema};
 use show::{document, text};
+
+/// What language models may take to fill a form.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// Tokens of a form: eight conditions take half of them.
+const MAX_TOKENS: u32 = 600;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,6 +38,8 @@ Examples:
       clients stopped, by hour
   sekisho ask --by client,reason --where 'score>=0.95' --where class!=human --format json
       for programs
+  sekisho ask 'which networks crawled /search most last night?'
+      a language model fills the form, which is shown; see [[llm.targets]]
 
 Conditions: FIELD=VALUE, != (is not), ^= (begins with), *= (contains); for score >= and <.
 The store keeps samples, not every request: requests are counted from a client's first matching sample to its last.
@@ -38,6 +50,10 @@ Exit status: 0 answered, also when nothing matches; 1 the store or the question 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
+    /// In your own words, for a language model to fill the form; nothing of any client is sent to it
+    #[arg(conflicts_with_all = ["filters", "from", "to", "by", "count", "rows"])]
+    question: Option<String>,
+
     /// Only samples of which this holds; again for more
     #[arg(long = "where", value_name = "CONDITION", value_parser = Filter::read)]
     filters: Vec<Filter>,
@@ -64,18 +80,10 @@ pub struct Args {
 
     /// How the answer is shown
     #[arg(long, value_enum, default_value = "table")]
-    format: Output,
+    format: OutputFormat,
 
     #[command(flatten)]
     access: StoreAccess,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// For people
-    Table,
-    /// For programs
-    Json,
 }
 
 /// Why nothing was answered.
@@ -87,27 +95,66 @@ pub enum CommandError {
     /// It has no answer.
     #[error(transparent)]
     Ask(#[from] AskError),
+    /// No language model can be asked.
+    #[error(transparent)]
+    Llm(#[from] LlmError),
+    /// None is configured.
+    #[error(
+        "no language model is configured that could read the question: ask by flags, see `sekisho ask --help`"
+    )]
+    Off,
+    /// None answered.
+    #[error("no language model answered ({0}): ask by flags, see `sekisho ask --help`")]
+    Unanswered(String),
+    /// The answer is not the form.
+    #[error("the language model's answer is no form: ask by flags, see `sekisho ask --help`")]
+    Filled(#[source] serde_json::Error),
     /// Nobody reads.
     #[error("cannot write")]
     Output(#[from] io::Error),
 }
 
+/// The form as a language model fills it. What it may ask for is what flags may.
+fn filled(args: &Args, store: &Store, words: &str) -> Result<Form, CommandError> {
+    let Some((chain, runtime)) = llm::at_hand(&args.access, store)? else {
+        return Err(CommandError::Off);
+    };
+    let asked = Question {
+        operation: "ask",
+        system: instructions(now()),
+        user: question(words),
+        schema: schema(),
+        max_tokens: MAX_TOKENS,
+        unredacted: false,
+        deadline: DEADLINE,
+    };
+    let outcome = runtime.block_on(chain.ask(asked, SystemTime::now()));
+    runtime.block_on(chain.flush());
+    match outcome.ended {
+        Ended::Answered(answer) => serde_json::from_value(answer.value).map_err(CommandError::Filled),
+        Ended::Unanswered(reason) => Err(CommandError::Unanswered(reason.to_string())),
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), CommandError> {
-    let form = Form {
-        filters: args.filters.clone(),
-        from: args.from.clone(),
-        to: args.to.clone(),
-        by: args.by.clone(),
-        measure: args.count,
-        rows: args.rows,
-    };
     let (store, names) = args.access.open()?;
+    let form = match &args.question {
+        Some(question) => filled(args, &store, question)?,
+        None => Form {
+            filters: args.filters.clone(),
+            from: args.from.clone(),
+            to: args.to.clone(),
+            by: args.by.clone(),
+            measure: args.count,
+            rows: args.rows,
+        },
+    };
     let answer = ask(&store, &names, &form, now(), PATIENCE)?;
     let mut output = io::stdout().lock();
     match args.format {
-        Output::Table => output.write_all(text(&answer).as_bytes())?,
-        Output::Json => writeln!(output, "{:#}", document(&answer))?,
+        OutputFormat::Table => output.write_all(text(&answer).as_bytes())?,
+        OutputFormat::Json => writeln!(output, "{:#}", document(&answer))?,
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, AnswerRow};
 use super::form::Measure;
-use crate::figures::grouped;
+use crate::figures::{counted, grouped};
 use crate::visible::masked;
 
 /// Longest cell, in characters: a hostile path shall not push the figures off the screen.
@@ -64,10 +64,10 @@ pub fn sentence(answer: &Answer) -> String {
     };
     if answer.form.by.is_empty() {
         return format!(
-            "{} requests of {} clients, in {} samples [1].",
-            grouped(first.requests),
-            grouped(first.clients),
-            grouped(first.samples)
+            "{} of {}, in {} [1].",
+            counted(first.requests, "request"),
+            counted(first.clients, "client"),
+            counted(first.samples, "sample")
         );
     }
     let named = answer.rows.iter().take(NAMED).map(|row| {
@@ -91,9 +91,13 @@ pub fn sentence(answer: &Answer) -> String {
 fn told(row: &AnswerRow, measure: Measure) -> String {
     let value = figure(row, measure);
     match measure {
-        Measure::Samples => format!("{value} samples"),
-        Measure::Clients => format!("{value} clients"),
-        Measure::Requests => format!("{value} requests of {} clients", grouped(row.clients)),
+        Measure::Samples => counted(row.samples, "sample"),
+        Measure::Clients => counted(row.clients, "client"),
+        Measure::Requests => format!(
+            "{} of {}",
+            counted(row.requests, "request"),
+            counted(row.clients, "client")
+        ),
         Measure::TopScore => format!("a highest score of {value}"),
         Measure::MeanScore => format!("a mean score of {value}"),
         Measure::Last => format!("the last sample at {value}"),

@@ -248,6 +248,7 @@ fn a_model_can_fill_the_form_and_nothing_else() {
     let mut more = filled;
     more["sql"] = json!("SELECT 1");
     assert!(serde_json::from_value::<Form>(more).is_err());
+    assert!(sekisho_llm::Schema::new(&schema()).is_ok());
     let properties = schema()["properties"].as_object().unwrap().clone();
     assert_eq!(properties.len(), 6);
     assert_eq!(

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::SystemTime;
 use std::{env, fs};
 
 use clap::Subcommand;
@@ -119,6 +120,7 @@ pub(super) fn look(config: &Config) -> Findings {
     sample_files(config, &mut findings);
     model_files(config, &mut findings);
     secrets(config, &mut findings);
+    language_models(config, &mut findings);
     if let Some(path) = &config.retrain.canaries
         && let Err(error) = fs::File::open(path)
     {
@@ -179,6 +181,18 @@ fn model_files(config: &Config, findings: &mut Findings) {
             let text = format!("{text}: nothing can be promoted before it is there");
             findings.warnings.push(fault("models", key, text));
         }
+    }
+}
+
+fn language_models(config: &Config, findings: &mut Findings) {
+    for problem in config.llm.check(SystemTime::now()) {
+        let place = problem.place.strip_prefix("llm.").unwrap_or(&problem.place);
+        let found = fault("llm", "", format!("{place}: {}", problem.text));
+        let list = match problem.is_warning {
+            true => &mut findings.warnings,
+            false => &mut findings.faults,
+        };
+        list.push(found);
     }
 }
 

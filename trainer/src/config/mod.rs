@@ -60,6 +60,8 @@ pub struct Config {
     pub retrain: RetrainSection,
     /// `[calibrate]`
     pub calibrate: CalibrateSection,
+    /// `[llm]`
+    pub llm: sekisho_llm::Config,
 }
 
 /// How addresses are kept.

@@ -3,6 +3,7 @@
 mod canonical;
 mod category;
 mod claim;
+mod consult;
 mod evidence;
 mod explanation;
 mod gather;
@@ -23,17 +24,20 @@ mod words;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::config::{AccessError, Config, ConfigError, StoreAccess, now};
 use crate::label::find;
+use crate::llm::{self, LlmError};
 use crate::registry::RegistryError;
 use crate::scan::ScanError;
 use crate::store::{Names, Store, StoreError};
 use crate::visible::escaped;
-pub use gather::{Asked, gather};
+pub use consult::{Consulted, Inquiry, Source};
+pub use gather::{Asked, Gathered, gather};
 pub use models::Models;
 use prompt::{Sight, prompt};
 pub use report::Report;
@@ -43,6 +47,9 @@ pub use words::Lang;
 const SHOWN: usize = 256;
 /// Bytes of an answer that are read: six claims and a note take one.
 const MAX_ANSWER: u64 = 64 * 1024;
+
+/// Seconds that language models may take unless said otherwise: longer than a slow one needs, shorter than patience.
+const DEADLINE: u64 = 30;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -57,6 +64,7 @@ Examples:
   sekisho explain 192.0.2.7 --prompt > question.json; sekisho explain 192.0.2.7 --answer answer.json
       what a language model would be asked, and what of its answer is true
 
+Where [[llm.targets]] are configured they are asked, and what of their answer is true is shown; --rules asks nobody.
 Nothing is done by itself: the suggestion is one.
 
 Exit status: 0 explained, 1 not known or refused, 2 wrong usage.";
@@ -106,8 +114,16 @@ pub struct Args {
     answer: Option<PathBuf>,
 
     /// Show the answer's own words too, which nobody checked
-    #[arg(long, requires = "answer")]
+    #[arg(long)]
     notes: bool,
+
+    /// Ask no language model, although some are configured
+    #[arg(long, conflicts_with = "answer")]
+    rules: bool,
+
+    /// Seconds that language models may take
+    #[arg(long, value_name = "SECONDS", default_value_t = DEADLINE, value_parser = clap::value_parser!(u64).range(1..=600))]
+    deadline: u64,
 
     #[command(flatten)]
     access: StoreAccess,
@@ -182,6 +198,9 @@ pub enum ExplainError {
         /// What is wrong.
         source: serde_json::Error,
     },
+    /// No language model can be asked.
+    #[error(transparent)]
+    Llm(#[from] LlmError),
     /// The result cannot be written.
     #[error("cannot write the result")]
     Output(#[from] io::Error),
@@ -216,8 +235,16 @@ pub fn run(args: &Args) -> Result<(), ExplainError> {
             serde_json::json!(prompt(&gathered.snapshot, sight))
         )?);
     }
-    let answer = args.answer.as_deref().map(read_answer).transpose()?;
-    let report = Report::new(&asked.client, gathered, answer.as_ref());
+    let report = match &args.answer {
+        Some(path) => {
+            let given = Consulted {
+                answer: Some(read_answer(path)?),
+                source: Source::Given,
+            };
+            Report::new(&asked.client, gathered, Some(&given))
+        }
+        None => consult(args, &store, &asked, gathered)?,
+    };
     report.keep(&store, now())?;
     let text = match args.format {
         Output::Text => show::text(&report, args.lang, args.notes),
@@ -225,6 +252,27 @@ pub fn run(args: &Args) -> Result<(), ExplainError> {
         Output::Json => format!("{:#}\n", report.json(args.lang, args.notes)),
     };
     Ok(out.write_all(text.as_bytes())?)
+}
+
+/// Asks the language models that are configured, unless it was asked before, or nobody shall be asked.
+fn consult(args: &Args, store: &Store, asked: &Asked, gathered: Gathered) -> Result<Report, ExplainError> {
+    let at_hand = match args.rules {
+        true => None,
+        false => llm::at_hand(&args.access, store)?,
+    };
+    let Some((chain, runtime)) = at_hand else {
+        return Ok(Report::new(&asked.client, gathered, None));
+    };
+    let inquiry = Inquiry::new(&gathered.snapshot, chain.targets());
+    let consulted = match inquiry.before(store, &gathered.snapshot, now())? {
+        Some(before) => before,
+        None => runtime.block_on(inquiry.ask(&chain, Duration::from_secs(args.deadline))),
+    };
+    let report = Report::new(&asked.client, gathered, Some(&consulted));
+    report.keep(store, now())?;
+    inquiry.keep(store, &chain, &report, &consulted, now())?;
+    runtime.block_on(chain.flush());
+    Ok(report)
 }
 
 /// Whom a name or a reference id means.

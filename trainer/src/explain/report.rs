@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::canonical::canonical;
 use super::category::Category;
+use super::consult::{Consulted, Source};
 use super::explanation::{Explanation, explain};
 use super::gather::Gathered;
 use super::snapshot::Snapshot;
@@ -27,6 +28,8 @@ pub struct Report {
     pub explanation: Explanation,
     /// What of a language model's answer is true.
     pub verified: Option<Verified>,
+    /// Where the answer comes from, or why there is none; `None` where nobody was asked.
+    pub source: Option<Source>,
     document: String,
     lists: Vec<(String, String)>,
     clients: Vec<i64>,
@@ -34,9 +37,10 @@ pub struct Report {
 
 impl Report {
     /// Explains what was gathered of a client; an answer is checked.
-    pub fn new(client: &ClientRow, gathered: Gathered, answer: Option<&Value>) -> Report {
+    pub fn new(client: &ClientRow, gathered: Gathered, consulted: Option<&Consulted>) -> Report {
         let (id, document) = gathered.snapshot.document();
         let explanation = explain(&gathered.snapshot);
+        let answer = consulted.and_then(|consulted| consulted.answer.as_ref());
         let verified = answer.map(|answer| verify(&gathered.snapshot, answer));
         Report {
             client: masked(&client.name),
@@ -44,6 +48,7 @@ impl Report {
             id,
             explanation,
             verified,
+            source: consulted.map(|consulted| consulted.source.clone()),
             document,
             snapshot: gathered.snapshot,
             lists: gathered.lists,
@@ -56,10 +61,12 @@ impl Report {
     /// # Errors
     /// The store refuses.
     pub fn keep(&self, store: &Store, now: u32) -> Result<(), StoreError> {
-        let source = if self.verified.is_some() {
-            "answer"
-        } else {
-            "rules"
+        let source = match (&self.verified, &self.source) {
+            (None, _) => "rules".to_owned(),
+            (_, Some(Source::Asked { provider, model, .. } | Source::Kept { provider, model, .. })) => {
+                format!("{provider}/{model}")
+            }
+            _ => "answer".to_owned(),
         };
         let made = canonical(&json!({"explanation": self.explanation, "verified": self.verified}));
         let kept = Kept {
@@ -67,7 +74,7 @@ impl Report {
             clients: &self.clients,
             document: &self.document,
             lists: &self.lists,
-            explanation: (source, &made),
+            explanation: (&source, &made),
         };
         store.keep_snapshot(kept, now)
     }
@@ -96,6 +103,7 @@ impl Report {
             "snapshot": serde_json::from_str::<Value>(&self.document).unwrap_or_default(),
             "explanation": self.explanation,
             "verified": verified,
+            "language_model": self.source,
             "lang": lang,
             "category": {"name": self.category(), "title": words::category(lang, self.category())},
             "text": self.text(lang),

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::report::Report;
 use super::snapshot::Evidence;
 use super::timeline::sparkline;
+use super::verify::Verified;
 use super::words::{self, Lang, labels};
 use crate::figures::grouped;
 
@@ -27,6 +28,9 @@ pub fn text(report: &Report, lang: Lang, notes: bool) -> String {
     let colon = if lang == Lang::En { ": " } else { "：" };
     let _ = writeln!(out, "\n{}{colon}{}", labels.action, told.action);
     let _ = writeln!(out, "{}{colon}{}", labels.sureness, told.sureness);
+    if let Some(asked) = asked(report, lang) {
+        let _ = writeln!(out, "\n{asked}");
+    }
     for sentence in claims(report, lang) {
         let _ = writeln!(out, "  - {sentence}");
     }
@@ -83,6 +87,14 @@ pub fn markdown(report: &Report, lang: Lang, notes: bool) -> String {
     let found = claims(report, lang);
     if !found.is_empty() {
         let _ = writeln!(out, "\n### {}\n", labels.claims);
+    }
+    if let Some(asked) = asked(report, lang) {
+        let _ = writeln!(
+            out,
+            "{}`{}`\n",
+            if found.is_empty() { "\n" } else { "" },
+            code(&asked)
+        );
     }
     for sentence in found {
         let _ = writeln!(out, "- {sentence}");
@@ -156,6 +168,13 @@ fn lists(report: &Report) -> Vec<(&'static str, (&str, u64))> {
         .filter(|(_, list, shown)| list.total > *shown as u64)
         .map(|(name, list, _)| (name, (list.digest.as_str(), list.total)))
         .collect()
+}
+
+/// Who was asked, and how much of the answer holds.
+fn asked(report: &Report, lang: Lang) -> Option<String> {
+    let claims = |verified: &Verified| (verified.kept.len(), verified.dropped.len());
+    let (kept, dropped) = report.verified.as_ref().map_or((0, 0), claims);
+    Some(words::source(lang, report.source.as_ref()?, kept, dropped))
 }
 
 fn claims(report: &Report, lang: Lang) -> Vec<&str> {

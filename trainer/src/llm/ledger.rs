@@ -11,6 +11,21 @@ use crate::store::{Store, StoreError};
 /// Entries older than this go, in seconds: a year and a month, so that months can be compared.
 const KEPT: u64 = 400 * 86_400;
 
+/// How a target did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Requests.
+    pub attempts: u64,
+    /// Of them, those without an answer.
+    pub failures: u64,
+    /// Class of the last failure.
+    pub last_error: Option<String>,
+    /// Half of the requests took no longer, in milliseconds.
+    pub half_ms: Option<u64>,
+    /// 95 in a hundred took no longer.
+    pub most_ms: Option<u64>,
+}
+
 /// The table `attempt` of a store.
 #[derive(Debug)]
 pub struct StoreLedger(Mutex<Store>);
@@ -81,7 +96,8 @@ impl Store {
             .connection()
             .prepare_cached(select)?
             .query_row([since.cast_signed()], |row| {
-                let number = |place: usize| Ok::<u64, rusqlite::Error>(row.get::<_, i64>(place)?.cast_unsigned());
+                let number =
+                    |place: usize| Ok::<u64, rusqlite::Error>(row.get::<_, i64>(place)?.cast_unsigned());
                 Ok(Spend {
                     nanos: number(0)?,
                     tokens: number(1)?,
@@ -92,18 +108,42 @@ impl Store {
         Ok(spent?)
     }
 
-    /// Half and nineteen twentieths of a target's durations since a Unix second, in milliseconds; `None` when it was not
-    /// asked.
-    pub fn durations(&self, provider: &str, model: &str, since: u64) -> Result<Option<(u64, u64)>, StoreError> {
-        let select = "SELECT duration_ms FROM attempt WHERE at >= ?1 AND provider = ?2 AND model = ?3
-             ORDER BY duration_ms LIMIT 1 OFFSET (SELECT (COUNT(*) * ?4 - 1) / 100 FROM attempt
-                 WHERE at >= ?1 AND provider = ?2 AND model = ?3)";
+    /// How a target did since a Unix second.
+    pub fn attempts(&self, provider: &str, model: &str, since: u64) -> Result<Seen, StoreError> {
+        let which = (since.cast_signed(), provider, model);
+        let connection = self.connection();
+        let (attempts, failures) = connection
+            .prepare_cached(
+                "SELECT COUNT(*), COUNT(*) FILTER (WHERE outcome <> 'ok') FROM attempt
+                 WHERE at >= ? AND provider = ? AND model = ?",
+            )?
+            .query_row(which, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+        let last_error = connection
+            .prepare_cached(
+                "SELECT outcome FROM attempt WHERE at >= ? AND provider = ? AND model = ? AND outcome <> 'ok'
+                 ORDER BY id DESC LIMIT 1",
+            )?
+            .query_row(which, |row| row.get(0))
+            .optional()?;
+        // The nearest rank: of a hundred, the fiftieth.
         let percentile = |percent: i64| {
-            self.connection()
-                .prepare_cached(select)?
-                .query_row((since.cast_signed(), provider, model, percent), |row| row.get::<_, i64>(0))
+            connection
+                .prepare_cached(
+                    "SELECT duration_ms FROM attempt WHERE at >= ? AND provider = ? AND model = ?
+                     ORDER BY duration_ms LIMIT 1 OFFSET ?",
+                )?
+                .query_row(
+                    (which.0, provider, model, (attempts * percent - 1).max(0) / 100),
+                    |row| Ok(row.get::<_, i64>(0)?.cast_unsigned()),
+                )
                 .optional()
         };
-        Ok(percentile(50)?.zip(percentile(95)?).map(|(half, most)| (half.cast_unsigned(), most.cast_unsigned())))
+        Ok(Seen {
+            attempts: attempts.cast_unsigned(),
+            failures: failures.cast_unsigned(),
+            last_error,
+            half_ms: percentile(50)?,
+            most_ms: percentile(95)?,
+        })
     }
 }

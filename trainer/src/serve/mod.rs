@@ -14,12 +14,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{env, thread};
 
+use sekisho_llm::Chain;
 use thiserror::Error;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, ConfigError, SecretError, now, read_secret};
+use crate::llm::{self, LlmError};
 use crate::retrain;
 use crate::store::{Names, Store, StoreError};
 use crate::tail::TailError;
@@ -97,6 +100,9 @@ pub enum ServeError {
         /// What the system said.
         source: io::Error,
     },
+    /// `[llm]` is refused.
+    #[error(transparent)]
+    Llm(#[from] LlmError),
     /// The system has no more threads, signals or sockets.
     #[error("the system refused")]
     System(#[from] io::Error),
@@ -137,13 +143,14 @@ pub fn run(args: &Args) -> Result<(), ServeError> {
     if args.once {
         return Ok(collector.drain(now())?);
     }
-    let access = Access::new(&config, names, token, shared);
     let (stop, stopped) = watch::channel(false);
     let asked = stopped.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .enable_all()
         .build()?;
+    let chain = language_models(&config, &runtime)?;
+    let access = Access::new(&config, names, token, shared, chain.clone());
     let listener = runtime.block_on(listen(config.api.listen))?;
     let collecting = thread::Builder::new()
         .name("collector".into())
@@ -154,6 +161,9 @@ pub fn run(args: &Args) -> Result<(), ServeError> {
         .spawn(move || retrain::scheduled(&config, &asked))?;
     let answered = runtime.block_on(answer(listener, access, stop));
     let collected = collecting.join();
+    if let Some(chain) = chain {
+        let _ = runtime.block_on(tokio::time::timeout(LAST_ANSWERS, chain.flush()));
+    }
     runtime.shutdown_timeout(LAST_ANSWERS);
     answered?;
     if collected.is_err() {
@@ -161,6 +171,15 @@ pub fn run(args: &Args) -> Result<(), ServeError> {
     }
     tracing::info!("ended");
     Ok(())
+}
+
+/// The chain of `[llm]`, where there are targets.
+fn language_models(config: &Config, runtime: &Runtime) -> Result<Option<Arc<Chain>>, LlmError> {
+    if config.llm.targets.is_empty() {
+        return Ok(None);
+    }
+    let _inside = runtime.enter();
+    Ok(Some(Arc::new(llm::chain(config, &config.store.path)?)))
 }
 
 /// Opens the store and reads what an earlier program could not.

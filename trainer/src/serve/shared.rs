@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sekisho_llm::Chain;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
@@ -55,6 +56,8 @@ pub struct Access {
     pub shared: Arc<Shared>,
     /// Where the models are that scored.
     pub models: Models,
+    /// The language models, where some are configured.
+    pub chain: Option<Arc<Chain>>,
     token: Option<[u8; 32]>,
     idle: Mutex<Vec<Store>>,
     readers: Arc<Semaphore>,
@@ -62,8 +65,15 @@ pub struct Access {
 
 impl Access {
     /// Over the store of a configuration.
-    pub fn new(config: &Config, names: Names, token: Option<Secret>, shared: Arc<Shared>) -> Access {
+    pub fn new(
+        config: &Config,
+        names: Names,
+        token: Option<Secret>,
+        shared: Arc<Shared>,
+        chain: Option<Arc<Chain>>,
+    ) -> Access {
         Access {
+            chain,
             path: config.store.path.clone(),
             names,
             retention: config.retention(),

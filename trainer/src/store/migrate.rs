@@ -18,7 +18,7 @@ pub(super) struct Migration {
 }
 
 /// All steps, in order.
-pub(super) const MIGRATIONS: [Migration; 4] = [
+pub(super) const MIGRATIONS: [Migration; 5] = [
     Migration {
         number: 1,
         name: "001_samples",
@@ -38,6 +38,11 @@ pub(super) const MIGRATIONS: [Migration; 4] = [
         number: 4,
         name: "004_explain",
         sql: include_str!("migrations/004_explain.sql"),
+    },
+    Migration {
+        number: 5,
+        name: "005_llm",
+        sql: include_str!("migrations/005_llm.sql"),
     },
 ];
 

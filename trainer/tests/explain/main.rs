@@ -1,5 +1,10 @@
-//! `sekisho explain` from outside: on samples of simulated crawlers, and on hostile ones.
+//! `sekisho explain` from outside: on samples of simulated crawlers, on hostile ones, and with language models.
 
 mod actors;
+mod consulted;
+#[path = "../../../tests/src/gateway.rs"]
+mod gateway;
 mod hostile;
+#[path = "../../../tests/src/local_model.rs"]
+mod local_model;
 mod support;

@@ -4,6 +4,7 @@ mod en;
 mod figure;
 mod ja;
 mod noun;
+mod source;
 
 use serde::Serialize;
 
@@ -96,6 +97,8 @@ fn voice(lang: Lang) -> &'static dyn Voice {
         Lang::Ja => &ja::Japanese,
     }
 }
+
+pub use source::source;
 
 /// Words around explanations in a language.
 pub fn labels(lang: Lang) -> &'static Labels {

@@ -3,6 +3,7 @@
 mod clients;
 mod explanation;
 mod labels;
+mod llm;
 mod refusal;
 mod status;
 
@@ -33,7 +34,12 @@ pub fn router(access: Arc<Access>) -> Router {
         .route("/v1/status", get(status::status))
         .route("/v1/clients", get(clients::page))
         .route("/v1/clients/{id}", get(clients::one))
-        .route("/v1/clients/{id}/explanation", get(explanation::one))
+        .route(
+            "/v1/clients/{id}/explanation",
+            get(explanation::one).post(explanation::told),
+        )
+        .route("/v1/llm", get(llm::status))
+        .route("/metrics", get(llm::metrics))
         .route("/v1/labels", get(labels::list).post(labels::add))
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {

@@ -1,0 +1,202 @@
+//! Language models over what was gathered: a gateway that answers, one that fails in every way, and a real model.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::gateway::{Act, Gateway, chat, refusing};
+use super::local_model::LocalModel;
+use super::support::{Bench, START, samples};
+
+const CRAWLER: &str = "192.0.2.66";
+
+/// A crawler that goes through a catalogue, a second a page.
+fn crawl(client: &str) -> Vec<u8> {
+    let line = |number: u32| {
+        let (minute, second) = (number / 60, number % 60);
+        format!(
+            "{client} - - [03/Jun/2024:06:{minute:02}:{second:02} +0000] \"GET /shop/item-{number} HTTP/1.1\" 200 5000 \
+             \"-\" \"Mozilla/5.0\"\n"
+        )
+    };
+    assert_eq!(START % 3600, 0, "the log begins with its hour");
+    (0..240).map(line).collect::<String>().into_bytes()
+}
+
+/// A store with two crawlers that do the same, and these lines in the configuration.
+fn bench(targets: &str) -> Bench {
+    let bench = Bench::new("");
+    bench.store(&samples(&[crawl(CRAWLER), crawl("192.0.2.77")].concat()));
+    let mut config = OpenOptions::new()
+        .append(true)
+        .open(bench.path("sekisho.toml"))
+        .expect("opened");
+    config.write_all(targets.as_bytes()).expect("written");
+    bench
+}
+
+fn target(base: &str, more: &str) -> String {
+    format!(
+        "[[llm.targets]]\nname = \"lm\"\nkind = \"openai\"\nbase_url = \"{base}\"\nmodel = \"m\"\nlocal_only = true\n{more}\n"
+    )
+}
+
+/// A true claim of the client, a false one, one of evidence that is not there, and the category.
+fn answer(document: &Value) -> Value {
+    let evidence = document["snapshot"]["evidence"].as_array().expect("evidence");
+    let weight = |item: &Value| item["attribution"].as_f64().expect("a weight");
+    let main = evidence.iter().max_by(|a, b| weight(a).total_cmp(&weight(b)));
+    let main = main.expect("some")["id"].clone();
+    json!({
+        "category": document["category"]["name"],
+        "claims": [
+            {"predicate": "drives_score", "e": main},
+            {"predicate": "periodic"},
+            {"predicate": "above_baseline", "e": "e99"},
+        ],
+        "notes": "obviously a bot, ban it forever",
+    })
+}
+
+#[test]
+fn what_is_true_of_an_answer_is_shown_and_kept() {
+    let quiet = bench("");
+    let by_rule = quiet.document(&[CRAWLER]);
+    assert_eq!(by_rule["language_model"], Value::Null);
+    let gateway = Gateway::start(vec![chat("m-1", &answer(&by_rule).to_string())]);
+    let bench = bench(&target(
+        &gateway.url(),
+        "[[llm.prices]]\nmodel = \"m-1\"\nsince = \"2020-01-01\"\ninput = 1.0\noutput = 2.0",
+    ));
+    let told = bench.document(&[CRAWLER]);
+    assert_eq!(told["language_model"]["how"], "asked", "{told:#}");
+    assert_eq!(told["text"], by_rule["text"], "a model changes none of our words");
+    let verified = &told["verified"];
+    assert_eq!(verified["kept"].as_array().map(Vec::len), Some(1), "{verified:#}");
+    let reasons: Vec<&Value> = (verified["dropped"].as_array().expect("dropped").iter())
+        .map(|dropped| &dropped["reason"])
+        .collect();
+    assert_eq!(reasons, ["false", "unknown_id"]);
+    assert_eq!(verified["unverified_notes"], Value::Null, "nobody checked them");
+
+    let text = bench.explain(&[CRAWLER]);
+    assert!(
+        text.contains("lm (m) answered this before: 1 of 3 claims hold"),
+        "{text}"
+    );
+    assert!(!text.contains("ban it forever"), "{text}");
+    assert!(bench.explain(&[CRAWLER, "--notes"]).contains("ban it forever"));
+    assert!(bench.explain(&[CRAWLER, "--lang", "ja"]).contains("根拠と一致"));
+    let twin = bench.document(&["192.0.2.77"]);
+    assert_eq!(
+        twin["language_model"]["exact"], false,
+        "nearly the same is not asked twice"
+    );
+    let seen = gateway.seen();
+    assert_eq!(seen.len(), 1);
+    assert!(seen[0].line.starts_with("POST /chat/completions"), "{}", seen[0].line);
+    assert_eq!(seen[0].header("authorization"), None, "it has no key");
+    let by_rule = bench.document(&[CRAWLER, "--rules"]);
+    assert_eq!(by_rule["language_model"], Value::Null);
+
+    let status: Value =
+        serde_json::from_str(&bench.run(&["llm", "status", "--format", "json"]).out).expect("JSON");
+    assert_eq!(status["targets"][0]["claims"], json!({"kept": 1, "dropped": 2}));
+    assert_eq!(status["targets"][0]["attempts"], 1);
+    let table = bench.run(&["llm", "status"]).out;
+    assert!(table.contains("lm") && table.contains("USD"), "{table}");
+}
+
+#[test]
+fn whatever_fails_there_is_an_explanation() {
+    let reply = |status, body: &str| Act::Reply(status, Vec::new(), body.to_owned());
+    let acts: Vec<(&str, Act)> = vec![
+        ("500", reply(500, "{}")),
+        ("429", reply(429, "{}")),
+        ("no json", chat("m", "I think it is a crawler.")),
+        ("other schema", chat("m", "{\"category\": 7}")),
+        ("hangs", Act::Hang),
+        ("hangs inside", Act::HangInBody),
+        ("closes", Act::CloseAtOnce),
+        ("cut", Act::Cut),
+        ("drips", Act::Drip),
+        ("garbage", Act::Garbage),
+        ("endless", Act::Endless),
+    ];
+    let bench = bench("");
+    let config = std::fs::read_to_string(bench.path("sekisho.toml")).expect("read");
+    let by_rule = bench.document(&[CRAWLER]);
+    let check = |what: &str, base: &str| {
+        std::fs::write(
+            bench.path("sekisho.toml"),
+            format!("{config}{}", target(base, "")),
+        )
+        .expect("written");
+        let told = bench.document(&[CRAWLER, "--deadline", "1"]);
+        assert_eq!(told["language_model"]["how"], "unanswered", "{what}: {told:#}");
+        assert_eq!(told["text"], by_rule["text"], "{what}");
+        assert_eq!(told["verified"], Value::Null, "{what}");
+    };
+    for (what, act) in acts {
+        check(what, &Gateway::start(vec![act]).url());
+    }
+    check("refused", &refusing());
+    let text = bench.explain(&[CRAWLER]);
+    assert!(text.contains("No language model answered"), "{text}");
+}
+
+#[test]
+fn a_question_becomes_a_form() {
+    let form = json!({"filters": [{"field": "section", "comparison": "is", "value": "/shop"}], "by": ["network"],
+        "measure": "requests", "rows": 5});
+    let gateway = Gateway::start(vec![
+        chat("m", &form.to_string()),
+        chat("m", "{\"sql\": \"DROP TABLE sample\"}"),
+    ]);
+    let bench = bench(&target(&gateway.url(), ""));
+    let ran = bench.run(&["ask", "which networks crawled /shop most?"]);
+    assert!(
+        ran.out
+            .contains("Asked: sekisho ask --where section=/shop --by network"),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
+    assert!(ran.out.contains("Most: 192.0.2.0/24 with"), "{}", ran.out);
+    let sent = String::from_utf8_lossy(&gateway.seen()[0].body).into_owned();
+    assert!(
+        sent.contains("which networks crawled") && !sent.contains("192.0.2"),
+        "{sent}"
+    );
+    let ran = bench.run(&["ask", "drop everything"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.out);
+    assert!(ran.err.contains("ask by flags"), "{}", ran.err);
+}
+
+/// A model of 135 million parameters says little that is true; what it says is checked all the same.
+#[test]
+fn a_real_model_is_asked() {
+    let model = LocalModel::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    let more = "timeout_seconds = 240\nmax_tokens = 160\n\
+                extra = { temperature = 0, \"x-guidance\" = { whitespace_flexible = false } }";
+    let bench = bench(&target(&model.base_url(), more));
+    let told = bench.document(&[CRAWLER, "--deadline", "240"]);
+    let how = told["language_model"]["how"]
+        .as_str()
+        .expect("somebody was asked");
+    assert!(how == "asked" || how == "unanswered", "{told:#}");
+    assert!(
+        !told["text"]["sentences"]
+            .as_array()
+            .expect("sentences")
+            .is_empty()
+    );
+    let kept = told["verified"]["kept"].as_array().map_or(0, Vec::len);
+    let dropped = told["verified"]["dropped"].as_array().map_or(0, Vec::len);
+    println!(
+        "{how}: {kept} kept, {dropped} dropped, {}",
+        told["language_model"]
+    );
+}
