@@ -111,11 +111,10 @@ fn crawl(told: &Told<'_>, requests: &str, span: &str) -> String {
             figure("distinct_path_ratio"),
         ),
         Category::CatalogueScrape => format!(
-            "It went through the catalogue: {requests} in {span}, hardly ever for the same URL twice ({} distinct \
-                 per request), and {} distinct paths per page{}.",
+            "It went through the catalogue: {requests} in {span}, hardly ever for the same URL twice; distinct URLs \
+             per request: {}{}.",
             figure("lifetime_url_ratio"),
-            figure("distinct_path_ratio"),
-            usual("distinct_path_ratio"),
+            usual("lifetime_url_ratio"),
         ),
         _ => String::new(),
     }
@@ -140,8 +139,8 @@ fn found(told: &Told<'_>, claim: &Claim) -> Option<String> {
             let side = if below { "below" } else { "above" };
             let bound = figure::bound(LANG, &item.feature, bound, below);
             format!(
-                "{} alone decides: it would have passed {side} {bound}.",
-                capital(noun(item))
+                "One thing decides: with {} {side} {bound} it would have passed.",
+                noun(item)
             )
         }
         Claim::Periodic {} => format!(
@@ -369,8 +368,8 @@ impl Voice for English {
             Claim::AboveBaseline { e } => {
                 let item = item(e)?;
                 format!(
-                    "{} is high: {} ({who}: {}).",
-                    capital(noun(item)),
+                    "Unusually high: {}, {} ({who}: {}).",
+                    noun(item),
                     value(item),
                     median(item)
                 )
@@ -378,8 +377,8 @@ impl Voice for English {
             Claim::BelowBaseline { e } => {
                 let item = item(e)?;
                 format!(
-                    "{} is low: {} ({who}: {}).",
-                    capital(noun(item)),
+                    "Unusually low: {}, {} ({who}: {}).",
+                    noun(item),
                     value(item),
                     median(item)
                 )
@@ -388,8 +387,8 @@ impl Voice for English {
                 let item = item(e)?;
                 let times = figure::decimals(item.value / item.baseline.median, 1, f64::floor);
                 format!(
-                    "{} is {times} times as high as usual: {} ({who}: {}).",
-                    capital(noun(item)),
+                    "{times} times the usual: {}, {} ({who}: {}).",
+                    noun(item),
                     value(item),
                     median(item)
                 )

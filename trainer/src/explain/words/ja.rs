@@ -106,10 +106,9 @@ fn crawl(told: &Told<'_>, requests: &str, span: &str) -> String {
         ),
         Category::CatalogueScrape => format!(
             "カタログを端から順に収集しています。{span}で {requests}のリクエストを送り、同じ URL をほとんど二度見て\
-                 いません（1 リクエストあたりの異なる URL は {} 個）。1 ページ要求あたりの異なるパスは {} 個です{}。",
+             いません。1 リクエストあたりの異なる URL は {} 個です{}。",
             figure("lifetime_url_ratio"),
-            figure("distinct_path_ratio"),
-            usual("distinct_path_ratio"),
+            usual("lifetime_url_ratio"),
         ),
         _ => String::new(),
     }
@@ -146,7 +145,7 @@ fn found(told: &Told<'_>, claim: &Claim) -> Option<String> {
             let share = path.count as f64 / told.snapshot.paths.samples.max(1) as f64;
             let share = figure::of(LANG, "query_share", share);
             format!(
-                "サンプルの {share}がパステンプレート {} を要求しています。",
+                "サンプルの {share} がパステンプレート {} を要求しています。",
                 path.id
             )
         }
