@@ -121,6 +121,10 @@ soak: build test-tools ## Reload, upgrade, kill, flood and fill the disk under l
 valgrind: build bench-tools test-tools ## Run the module's tests under valgrind's memcheck, but for those that measure time
 	SEKISHO_TEST_VALGRIND=1 cargo nextest run $(ALL) --no-fail-fast --no-tests fail $(VALGRIND_TESTS:%=--test %) -E '$(VALGRIND_FILTER)'
 
+.PHONY: explain-bench
+explain-bench: build test-tools ## Ask language models about simulated clients: how many of their claims are true; EXPLAIN_BENCH clients, EXPLAIN_BENCH_TARGETS a file with [[llm.targets]] instead of the small local one
+	EXPLAIN_BENCH=$${EXPLAIN_BENCH:-12} cargo nextest run $(ALL) --no-capture -E 'test(a_real_model_is_asked)'
+
 .PHONY: nginx-tests
 nginx-tests: build ## Run nginx's own tests without the module and with it, and compare: NGINX_TESTS=DIR, a checkout of nginx-tests
 	contrib/nginx-tests.sh $(NGINX_TESTS)

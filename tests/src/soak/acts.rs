@@ -18,8 +18,8 @@ const MARKED: &str = "203.0.113.77";
 const SOON: usize = 60;
 /// Requests that one injected fault is tried with; scores and turns come within the first twelve.
 const TRIES: usize = 40;
-/// Requests that get a crawler a score and no ban: bans without number would push out the one that must last.
-const UNDECIDED: usize = 8;
+/// Requests that get a client its first score: `min_requests` of the default.
+const SCORED: usize = 10;
 /// One in so many reloads, the first ones, is left out of the memory's figures.
 const WARM_UP: usize = 10;
 /// Requests of the load between two acts.
@@ -57,10 +57,12 @@ impl Stage {
             Module::TestClock => "location = /counters { return 200 $sekisho_counters; }",
             _ => "",
         };
+        // Bans without number would push out the one that must last.
+        let unstopped = "location = /unstopped { sekisho zone=clients threshold=1 suspect=1; try_files /page.html =404; }";
         let ours = format!(
             "{zone}{state}; sekisho_model %DIR%/model.onnx; sekisho zone=clients; sekisho_dry_run off; \
              sekisho_breaker off; sekisho_samples %DIR%/full/samples.jsonl; sekisho_log_level info; {realip} \
-             add_header X-Score $sekisho_score always; server {{ listen 127.0.0.1:%PORT%; {counters} }}"
+             add_header X-Score $sekisho_score always; server {{ listen 127.0.0.1:%PORT%; {counters} {unstopped} }}"
         );
         let bare = format!("{realip} server {{ listen 127.0.0.1:%PORT%; {FATAL} }}");
         Stage {
@@ -323,8 +325,8 @@ impl Act<'_> {
         for round in 0u32.. {
             let [_, a, b, c] = (number as u32 * 4096 + round).to_be_bytes();
             let mut visitor = Visitor::new(&self.stage.ours, &self.tally);
-            for item in 0..UNDECIDED {
-                let target = format!("/page.html?{item}");
+            for item in 0..SCORED {
+                let target = format!("/unstopped?{item}");
                 if let Some(answer) = visitor.ask(&request(&format!("100.{}.{b}.{c}", 64 + a), &target, "")) {
                     last = header(&answer.head, "x-score").unwrap_or_default().to_owned();
                 }

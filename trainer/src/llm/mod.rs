@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 use crate::config::{AccessError, Config, ConfigError, StoreAccess};
 use crate::shape::OutputFormat;
 use crate::store::{Store, StoreError};
-pub use answers::{KeptAnswer, Keys};
+pub use answers::Keys;
 use ledger::StoreLedger;
 
 /// What percentiles of a status are over, in seconds: a week.

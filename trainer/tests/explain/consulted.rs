@@ -96,7 +96,11 @@ fn what_is_true_of_an_answer_is_shown_and_kept() {
     );
     let seen = gateway.seen();
     assert_eq!(seen.len(), 1);
-    assert!(seen[0].line.starts_with("POST /chat/completions"), "{}", seen[0].line);
+    assert!(
+        seen[0].line.starts_with("POST /chat/completions"),
+        "{}",
+        seen[0].line
+    );
     assert_eq!(seen[0].header("authorization"), None, "it has no key");
     let by_rule = bench.document(&[CRAWLER, "--rules"]);
     assert_eq!(by_rule["language_model"], Value::Null);
@@ -175,28 +179,79 @@ fn a_question_becomes_a_form() {
     assert!(ran.err.contains("ask by flags"), "{}", ran.err);
 }
 
-/// A model of 135 million parameters says little that is true; what it says is checked all the same.
+/// A model of 135 million parameters says little that is true; what it says is checked all the same. `make
+/// explain-bench` asks about more clients, and the models of a configuration of one's own.
 #[test]
 fn a_real_model_is_asked() {
-    let model = LocalModel::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    let clients: u32 = std::env::var("EXPLAIN_BENCH").map_or(1, |count| count.parse().expect("a number"));
+    let own = std::env::var("EXPLAIN_BENCH_TARGETS").ok();
+    let own = own.map(|path| std::fs::read_to_string(path).expect("the targets can be read"));
+    let model = own
+        .is_none()
+        .then(|| LocalModel::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")));
     let more = "timeout_seconds = 240\nmax_tokens = 160\n\
                 extra = { temperature = 0, \"x-guidance\" = { whitespace_flexible = false } }";
-    let bench = bench(&target(&model.base_url(), more));
-    let told = bench.document(&[CRAWLER, "--deadline", "240"]);
-    let how = told["language_model"]["how"]
-        .as_str()
-        .expect("somebody was asked");
-    assert!(how == "asked" || how == "unanswered", "{told:#}");
-    assert!(
-        !told["text"]["sentences"]
-            .as_array()
-            .expect("sentences")
-            .is_empty()
-    );
-    let kept = told["verified"]["kept"].as_array().map_or(0, Vec::len);
-    let dropped = told["verified"]["dropped"].as_array().map_or(0, Vec::len);
+    let targets = match (&own, &model) {
+        (Some(own), _) => own.clone(),
+        (None, Some(model)) => target(&model.base_url(), more),
+        (None, None) => unreachable!("one of both is there"),
+    };
+    let bench = bench(&targets);
+    let logs: Vec<u8> = (1..=clients).flat_map(|number| walk(number)).collect();
+    bench.store(&samples(&logs));
+    for number in 1..=clients {
+        let told = bench.document(&[&format!("198.51.100.{number}"), "--deadline", "240"]);
+        let how = told["language_model"]["how"]
+            .as_str()
+            .expect("somebody was asked");
+        assert!(["asked", "kept", "unanswered"].contains(&how), "{told:#}");
+        assert!(
+            !told["text"]["sentences"]
+                .as_array()
+                .expect("sentences")
+                .is_empty()
+        );
+    }
+    let status: Value =
+        serde_json::from_str(&bench.run(&["llm", "status", "--format", "json"]).out).expect("JSON");
     println!(
-        "{how}: {kept} kept, {dropped} dropped, {}",
-        told["language_model"]
+        "| target | model | requests | without answer | claims kept | dropped | survive |\n|---|---|---|---|---|---|---|"
     );
+    for target in status["targets"].as_array().expect("targets") {
+        let count = |what: &str| target["claims"][what].as_f64().expect("a count");
+        let (kept, dropped) = (count("kept"), count("dropped"));
+        println!(
+            "| {} | {} | {} | {} | {kept} | {dropped} | {:.0} % |",
+            target["name"],
+            target["model"],
+            target["attempts"],
+            target["failures"],
+            100.0 * kept / (kept + dropped).max(1.0),
+        );
+        assert!(target["attempts"].as_u64() >= Some(1), "{target}");
+    }
+}
+
+/// A client whose pace, paths, referers and statuses follow from its number.
+fn walk(number: u32) -> Vec<u8> {
+    let line = |step: u32| {
+        let at = step * (1 + number % 4);
+        let (minute, second) = (at / 60, at % 60);
+        let target = match number % 3 {
+            0 => format!("/list?colour={}&size={}&page={}", step % 7, step % 11, step % 5),
+            1 => format!("/shop/item-{step}"),
+            _ => format!("/wp-admin/{step}.php"),
+        };
+        let status = if number % 3 == 2 { 404 } else { 200 };
+        let referer = if number % 2 == 0 {
+            "https://shop.example/"
+        } else {
+            "-"
+        };
+        format!(
+            "198.51.100.{number} - - [03/Jun/2024:06:{minute:02}:{second:02} +0000] \"GET {target} HTTP/1.1\" {status} \
+             5000 \"{referer}\" \"Mozilla/5.0\"\n"
+        )
+    };
+    (0..240).map(line).collect::<String>().into_bytes()
 }
