@@ -1,8 +1,6 @@
 //! What can be asked: a closed form, so that whoever fills it, a person's flags or a language model, can ask for nothing
 //! else.
 
-use std::fmt::Write;
-
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -171,7 +169,8 @@ impl Comparison {
         (Comparison::Is, "="),
     ];
 
-    fn sign(self) -> &'static str {
+    /// What stands for it in `--where`.
+    pub fn sign(self) -> &'static str {
         let found = Comparison::ALL.iter().find(|(comparison, _)| *comparison == self);
         found.map_or("", |(_, sign)| sign)
     }
@@ -294,31 +293,6 @@ impl Form {
         }
         Ok((from, to))
     }
-
-    /// The same question as flags of `sekisho ask`.
-    pub fn flags(&self) -> String {
-        let mut text = String::new();
-        for filter in &self.filters {
-            let condition = format!(
-                "{}{}{}",
-                filter.field.word(),
-                filter.comparison.sign(),
-                filter.value
-            );
-            let _ = write!(text, " --where {}", quoted(&condition));
-        }
-        for (flag, value) in [("from", &self.from), ("to", &self.to)] {
-            if let Some(value) = value {
-                let _ = write!(text, " --{flag} {}", quoted(value));
-            }
-        }
-        if !self.by.is_empty() {
-            let words: Vec<&str> = self.by.iter().map(|field| field.word()).collect();
-            let _ = write!(text, " --by {}", words.join(","));
-        }
-        let _ = write!(text, " --count {} --rows {}", self.measure.word(), self.rows);
-        text.trim_start().to_owned()
-    }
 }
 
 impl Filter {
@@ -370,16 +344,6 @@ fn moment(text: Option<&str>, now: u32) -> Result<Option<u32>, FormError> {
         Ok(Moment::At(at)) => Ok(Some(at)),
         Ok(Moment::BeforeEnd(seconds)) => Ok(Some(now.saturating_sub(seconds))),
         Err(error) => Err(FormError::Moment(text.chars().take(MAX_VALUE).collect(), error)),
-    }
-}
-
-/// For a shell.
-fn quoted(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:,@%+=".contains(&byte);
-    if !text.is_empty() && text.bytes().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 
@@ -486,18 +450,5 @@ mod tests {
         let mut form = form(&[], &[]);
         (form.from, form.to) = (Some("24h".into()), Some("2027-01-15T08:00:00Z".into()));
         assert_eq!(form.check(NOW), Ok((NOW - 86_400, NOW)));
-    }
-
-    #[test]
-    fn a_form_is_shown_as_flags_that_make_it_again() {
-        let mut form = form(
-            &["path^=/it's", "verdict=REJECTED"],
-            &[Field::Network, Field::Hour],
-        );
-        form.from = Some("24h".into());
-        assert_eq!(
-            form.flags(),
-            r"--where 'path^=/it'\''s' --where verdict=REJECTED --from 24h --by network,hour --count requests --rows 10"
-        );
     }
 }

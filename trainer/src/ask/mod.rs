@@ -2,6 +2,7 @@
 //! a table.
 
 mod answer;
+mod flags;
 mod form;
 mod query;
 mod schema;

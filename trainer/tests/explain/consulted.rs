@@ -43,7 +43,7 @@ fn target(base: &str, more: &str) -> String {
     )
 }
 
-/// A true claim of the client, a false one, one of evidence that is not there, and the category.
+/// A true claim of the client, a false one, the true one once more, and the category.
 fn answer(document: &Value) -> Value {
     let evidence = document["snapshot"]["evidence"].as_array().expect("evidence");
     let weight = |item: &Value| item["attribution"].as_f64().expect("a weight");
@@ -54,7 +54,7 @@ fn answer(document: &Value) -> Value {
         "claims": [
             {"predicate": "drives_score", "e": main},
             {"predicate": "periodic"},
-            {"predicate": "above_baseline", "e": "e99"},
+            {"predicate": "drives_score", "e": main},
         ],
         "notes": "obviously a bot, ban it forever",
     })
@@ -78,7 +78,7 @@ fn what_is_true_of_an_answer_is_shown_and_kept() {
     let reasons: Vec<&Value> = (verified["dropped"].as_array().expect("dropped").iter())
         .map(|dropped| &dropped["reason"])
         .collect();
-    assert_eq!(reasons, ["false", "unknown_id"]);
+    assert_eq!(reasons, ["false", "duplicate"]);
     assert_eq!(verified["unverified_notes"], Value::Null, "nobody checked them");
 
     let text = bench.explain(&[CRAWLER]);
@@ -193,7 +193,9 @@ fn a_real_model_is_asked() {
                 extra = { temperature = 0, \"x-guidance\" = { whitespace_flexible = false } }";
     let targets = match (&own, &model) {
         (Some(own), _) => own.clone(),
-        (None, Some(model)) => target(&model.base_url(), more),
+        (None, Some(model)) => {
+            target(&model.base_url(), more).replace("\"m\"", &format!("\"{}\"", LocalModel::MODEL))
+        }
         (None, None) => unreachable!("one of both is there"),
     };
     let bench = bench(&targets);
