@@ -10,8 +10,6 @@ mod markdown;
 mod models;
 mod page;
 mod span;
-#[cfg(test)]
-mod tests;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
