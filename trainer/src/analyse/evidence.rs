@@ -156,7 +156,12 @@ impl Pair {
     /// Whether it came at least twice as often, and chance does not explain it: counts of independent events waver by
     /// the root of what is expected, and five times that is far.
     pub fn grew(&self) -> bool {
-        self.factor() >= 2.0 && self.excess() > 5.0 * (self.expected() + 1.0).sqrt()
+        self.factor() >= 2.0 && self.grew_at_all()
+    }
+
+    /// Whether it came more often than chance explains, by however little.
+    pub fn grew_at_all(&self) -> bool {
+        self.excess() > 5.0 * (self.expected() + 1.0).sqrt()
     }
 
     /// Rates a minute, for people.

@@ -22,6 +22,8 @@ const WANDERS: f64 = 0.5;
 const SEVERAL: f64 = 20.0;
 /// User agents of one network from which on several people share it.
 const AGENTS: f64 = 5.0;
+/// A network that makes this share of the growth explains it.
+const MOST_OF_GROWTH: f64 = 0.5;
 /// Crawls that are told.
 const CRAWLS: usize = 3;
 /// Networks of a distributed crawl, at least.
@@ -88,6 +90,7 @@ pub fn crawls(evidence: &Evidence) -> Vec<Hypothesis> {
                 ),
             );
             load(&mut crawl, &grown);
+            growth(&mut crawl, &grown, access);
             if wandering(network) >= WANDERS {
                 crawl.supports.push(Finding::new(
                     1.0,
@@ -127,6 +130,27 @@ fn load(hypothesis: &mut Hypothesis, grown: &Grown<'_>) {
         ),
         &grown.network.cites,
     ));
+}
+
+/// How much of the growth of all requests is this network's.
+fn growth(hypothesis: &mut Hypothesis, grown: &Grown<'_>, access: &Access) {
+    let all = Pair::new(access.totals.0.requests, access.totals.1.requests, access.seconds);
+    let part = grown.pair.excess() / all.excess();
+    if all.grew_at_all() && part >= MOST_OF_GROWTH {
+        hypothesis.supports.push(Finding::new(
+            1.5,
+            format!(
+                "it is {:.0} % of what requests grew by: all came {}",
+                (part * 100.0).min(100.0),
+                all.says()
+            ),
+        ));
+    } else {
+        hypothesis.against.push(Finding::new(
+            0.5,
+            format!("requests did not grow by it alone: all came {}", all.says()),
+        ));
+    }
 }
 
 fn assets(hypothesis: &mut Hypothesis, network: &Network) {
