@@ -25,7 +25,9 @@ impl Place {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::cargo_bin("sekisho").expect("it is built");
         // No store of this machine is looked at.
-        command.current_dir(self.0.path()).env("SEKISHO_STORE_PATH", self.path("none.db"));
+        command
+            .current_dir(self.0.path())
+            .env("SEKISHO_STORE_PATH", self.path("none.db"));
         command.args(args);
         command
     }
@@ -39,10 +41,38 @@ impl Place {
     /// Two hours of people from 10:00 on, and a naive crawler in the second of them.
     fn simulate(&self) {
         let start = "2026-01-05T10:00:00Z";
-        let people = ["simulate", "--quiet", "--people", "400", "--crawlers", "googlebot=1,uptime=1"];
-        self.run(&[&people[..], &["--duration", "2h", "--start", start, "--out", "people.log"]].concat());
-        let crawl = ["simulate", "--quiet", "--people", "0", "--crawlers", "naive=1", "--duration", "1h"];
-        self.run(&[&crawl[..], &["--start", "2026-01-05T11:00:00Z", "--out", "crawl.log"]].concat());
+        let people = [
+            "simulate",
+            "--quiet",
+            "--people",
+            "400",
+            "--crawlers",
+            "googlebot=1,uptime=1",
+        ];
+        self.run(
+            &[
+                &people[..],
+                &["--duration", "2h", "--start", start, "--out", "people.log"],
+            ]
+            .concat(),
+        );
+        let crawl = [
+            "simulate",
+            "--quiet",
+            "--people",
+            "0",
+            "--crawlers",
+            "naive=1",
+            "--duration",
+            "1h",
+        ];
+        self.run(
+            &[
+                &crawl[..],
+                &["--start", "2026-01-05T11:00:00Z", "--out", "crawl.log"],
+            ]
+            .concat(),
+        );
     }
 
     #[track_caller]
@@ -74,13 +104,52 @@ fn a_crawl_is_found_with_its_network() {
         assert_eq!(cite["file"], "crawl.log");
         let line = cite["line"].as_u64().expect("a line") as usize;
         let log = fs::read_to_string(place.path("crawl.log")).expect("a log");
-        let text = cite["text"].as_str().expect("text").trim_end_matches('…').to_owned();
-        assert!(log.lines().nth(line - 1).expect("that line").starts_with(&text), "{text}");
+        let text = cite["text"]
+            .as_str()
+            .expect("text")
+            .trim_end_matches('…')
+            .to_owned();
+        assert!(
+            log.lines().nth(line - 1).expect("that line").starts_with(&text),
+            "{text}"
+        );
     }
     let text = place.analyse("site slow since 11:00", &logs);
-    assert!(text.contains("WHAT MAY HAVE HAPPENED") && text.contains("Check next"), "{text}");
-    let markdown = place.analyse("site slow since 11:00", &[&logs[..], &["--format", "markdown"]].concat());
+    assert!(
+        text.contains("WHAT MAY HAVE HAPPENED") && text.contains("Check next"),
+        "{text}"
+    );
+    let markdown = place.analyse(
+        "site slow since 11:00",
+        &[&logs[..], &["--format", "markdown"]].concat(),
+    );
     assert!(markdown.contains("## What may have happened"), "{markdown}");
+}
+
+#[test]
+fn other_crowds_are_told_from_crawls() {
+    #[track_caller]
+    fn check(people: &str, crawlers: &str, preset: &str, expected: &str) {
+        let place = Place::new();
+        place.simulate();
+        let start = [
+            "--start",
+            "2026-01-05T11:00:00Z",
+            "--duration",
+            "1h",
+            "--out",
+            "more.log",
+        ];
+        let who = [
+            "simulate", "--quiet", "--preset", preset, "--people", people, "--skip", "5000",
+        ];
+        place.run(&[&who[..], &["--crawlers", crawlers], &start].concat());
+        let found = place.json("slow since 11:00", &["--access-log", "people.log", "more.log"]);
+        assert_eq!(found["hypotheses"][0]["id"], expected, "{found:#}");
+    }
+    check("0", "swarm=6000", "day", "scattered_swarm");
+    check("0", "stuffing=20", "day", "password_stuffing");
+    check("1500", "uptime=1", "flash-sale", "rush");
 }
 
 #[test]
@@ -103,18 +172,40 @@ fn servers_that_fail_are_known_by_what_they_say() {
         let mut log = String::new();
         for line in 0..lines {
             let (minute, second) = (line / 60 % 60, line % 60);
-            log += &format!("2026/01/05 20:{minute:02}:{second:02} [error] 7#7: *{line} {message}, client: 192.0.2.1\n");
+            log += &format!(
+                "2026/01/05 20:{minute:02}:{second:02} [error] 7#7: *{line} {message}, client: 192.0.2.1\n"
+            );
         }
         place.write("error.log", &log);
-        let found = place.json("slow since 20:00", &["--error-log", "error.log", "--utc-offset", "+09:00"]);
+        let found = place.json(
+            "slow since 20:00",
+            &["--error-log", "error.log", "--utc-offset", "+09:00"],
+        );
         assert_eq!(found["hypotheses"][0]["id"].as_str(), expected, "{found:#}");
     }
-    let upstream = "upstream timed out (110: Connection timed out) while reading response header from upstream";
+    let upstream =
+        "upstream timed out (110: Connection timed out) while reading response header from upstream";
     check(upstream, 200, Some("upstream"));
-    check("write() to \"/var/log/x\" failed (28: No space left on device)", 1, Some("disk_full"));
-    check("limiting requests, excess: 5.100 by zone \"one\"", 200, Some("own_limits"));
-    check("open() \"/var/www/favicon.ico\" failed (2: No such file or directory)", 200, None);
-    check("sekisho: breaker tripped, 40% of recent clients and 3% of recent requests", 1, Some("guard_tripped"));
+    check(
+        "write() to \"/var/log/x\" failed (28: No space left on device)",
+        1,
+        Some("disk_full"),
+    );
+    check(
+        "limiting requests, excess: 5.100 by zone \"one\"",
+        200,
+        Some("own_limits"),
+    );
+    check(
+        "open() \"/var/www/favicon.ico\" failed (2: No such file or directory)",
+        200,
+        None,
+    );
+    check(
+        "sekisho: breaker tripped, 40% of recent clients and 3% of recent requests",
+        1,
+        Some("guard_tripped"),
+    );
 }
 
 #[test]
@@ -125,7 +216,10 @@ fn metrics_that_changed_are_told_and_others_left_out() {
         let at = (1_767_607_200 + minute * 60) * 1_000;
         let rejected = minute + minute.saturating_sub(60) * 50;
         text += &format!("sekisho_requests_total{{zone=\"c\",verdict=\"rejected\"}} {rejected} {at}\n");
-        text += &format!("sekisho_requests_total{{zone=\"c\",verdict=\"passed\"}} {} {at}\n", minute * 100);
+        text += &format!(
+            "sekisho_requests_total{{zone=\"c\",verdict=\"passed\"}} {} {at}\n",
+            minute * 100
+        );
         text += &format!("sekisho_zone_clients{{zone=\"\u{1b}[31m\"}} 5 {at}\n");
     }
     place.write("metrics.prom", &text);
@@ -151,7 +245,10 @@ fn hostile_text_is_made_visible() {
     for format in ["text", "markdown", "json"] {
         let event = "slow\u{1b}[2J since 11:00";
         let text = place.analyse(event, &["--access-log", "access.log", "--format", format]);
-        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}') && !text.contains('\u{7}'), "{text}");
+        assert!(
+            !text.contains('\u{1b}') && !text.contains('\u{202e}') && !text.contains('\u{7}'),
+            "{text}"
+        );
         assert!(text.contains("crawl"), "{text}");
     }
 }
@@ -169,7 +266,17 @@ fn what_cannot_be_read_is_told() {
     place.write("bad.prom", "<html>\n");
     check(&place, &["--access-log", "-"], 2, "logs are read twice");
     check(&place, &[], 2, "there is nothing to read");
-    check(&place, &["--access-log", "missing.log"], 1, "cannot read missing.log");
-    check(&place, &["--metrics", "bad.prom"], 1, "line 1 is no value in Prometheus' text format");
+    check(
+        &place,
+        &["--access-log", "missing.log"],
+        1,
+        "cannot read missing.log",
+    );
+    check(
+        &place,
+        &["--metrics", "bad.prom"],
+        1,
+        "line 1 is no value in Prometheus' text format",
+    );
     check(&place, &["--store", "missing.db"], 1, "missing.db");
 }

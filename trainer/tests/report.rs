@@ -9,7 +9,7 @@ use sekisho_core::sample::{Class, Kind, Label, Origin, Sample, VERSION};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// 2026-05-28T20:00:00Z.
+/// 2026-05-28T20:26:40Z.
 const START: u32 = 1_780_000_000;
 const DAY: u32 = 86_400;
 const HOSTILE: &str = "/<script>alert(1)</script>\u{202e}`|\u{1b}[31m";
@@ -48,7 +48,13 @@ impl Place {
     /// The second day against the first.
     #[track_caller]
     fn report(&self, more: &[&str]) -> String {
-        let args = ["report", "--from", "2026-05-29T20:00:00Z", "--to", "2026-05-30T20:00:00Z"];
+        let args = [
+            "report",
+            "--from",
+            "2026-05-29T20:00:00Z",
+            "--to",
+            "2026-05-30T20:00:00Z",
+        ];
         self.run(&[&args, more].concat())
     }
 }
@@ -110,7 +116,13 @@ fn week() -> Vec<Sample> {
             samples.push(sample(&client, START + day + number * 600, 20, "PASSED", &PERSON));
         }
         let again = if day == 0 { 40 } else { 80 };
-        samples.push(sample("203.0.113.9", START + day + 500, again, "REJECTED", &PROBE));
+        samples.push(sample(
+            "203.0.113.9",
+            START + day + 500,
+            again,
+            "REJECTED",
+            &PROBE,
+        ));
     }
     for number in 0..6 {
         let client = format!("192.0.2.{number}");
@@ -141,7 +153,10 @@ fn a_report_tells_what_is_new() {
     let place = Place::new(&week());
     let text = place.report(&[]);
     insta::assert_snapshot!("report_markdown", text);
-    assert!(!text.contains('\u{202e}') && !text.contains('\u{1b}'), "hidden text is shown");
+    assert!(
+        !text.contains('\u{202e}') && !text.contains('\u{1b}'),
+        "hidden text is shown"
+    );
     let json: Value = serde_json::from_str(&place.report(&["--format", "json"])).expect("JSON");
     assert_eq!(json["clusters"][0]["trend"], "new");
     assert_eq!(json["clusters"][0]["networks"][0]["network"], "192.0.2.0/24");
@@ -156,7 +171,9 @@ fn a_page_runs_and_loads_nothing() {
     let out = place.path("page.html");
     place.report(&["--format", "html", "--out", &out.display().to_string()]);
     let page = fs::read_to_string(&out).expect("a page");
-    for part in ["<script", "<img", "<link", "href", "src=\"", "url(", "@import", "http:", "https:"] {
+    for part in [
+        "<script", "<img", "<link", "href", "src=\"", "url(", "@import", "http:", "https:",
+    ] {
         let own = page.replace("http://www.w3.org/2000/svg", "");
         assert!(!own.contains(part), "{part}");
     }

@@ -97,7 +97,9 @@ pub fn case_text(case: &Case) -> String {
     text += &match case.verdict {
         "TRAPPED" => " It came where only crawlers come.".to_owned(),
         "REJECTED" => format!(" It was rejected{score}."),
-        "REJECTED_DRY_RUN" => format!(" It would have been rejected{score}; dry run is on."),
+        "REJECTED_DRY_RUN" => {
+            format!(" It would have been rejected{score}; dry run or a guard let it through.")
+        }
         _ => format!(" It was suspect{score}, and was let through."),
     };
     if !case.says.is_empty() {

@@ -73,7 +73,8 @@ impl Seen {
         VERDICTS[self.worst]
     }
 
-    fn new(row: &PeriodRow, span: Span) -> Seen {
+    /// `counted` is what the client's last sample before this time counts.
+    fn new(row: &PeriodRow, counted: u32) -> Seen {
         Seen {
             id: row.client,
             zone: escaped(row.zone.as_bytes(), MAX_TEXT),
@@ -89,12 +90,7 @@ impl Seen {
             features: None,
             reasons: Vec::new(),
             request: String::new(),
-            // What a client had made before this time is not told by its first sample here: one request is certain.
-            counted: if row.first < span.from {
-                row.requests.saturating_sub(1)
-            } else {
-                0
-            },
+            counted,
         }
     }
 
@@ -158,7 +154,17 @@ impl Gathered {
                 return Ok(gathered);
             };
             after = (last.at, last.seq);
-            rows.iter().for_each(|row| gathered.take(row, span));
+            for row in &rows {
+                let known = gathered.clients.contains_key(&row.client);
+                let counted = if known || row.first >= span.from {
+                    Some(0)
+                } else {
+                    store.requests_before(row.client, span.from)?
+                };
+                // Its earlier samples may be gone: then of what the first one here counts, one request is certain.
+                let counted = counted.unwrap_or(row.requests.saturating_sub(1));
+                gathered.take(row, span, counted);
+            }
         }
     }
 
@@ -167,7 +173,7 @@ impl Gathered {
         self.clients.values().filter(|client| client.flagged())
     }
 
-    fn take(&mut self, row: &PeriodRow, span: Span) {
+    fn take(&mut self, row: &PeriodRow, span: Span, counted: u32) {
         let severity = severity(&row.verdict);
         self.samples += 1;
         self.verdicts[severity] += 1;
@@ -186,7 +192,7 @@ impl Gathered {
             return;
         }
         let client = self.clients.entry(row.client);
-        client.or_insert_with(|| Seen::new(row, span)).take(row);
+        client.or_insert_with(|| Seen::new(row, counted)).take(row);
     }
 }
 
@@ -227,9 +233,7 @@ pub mod tests {
     pub fn seen(client: i64, requests: u32, network: &str, features: &[(&str, f32)]) -> Seen {
         let mut row = row(client, 100, requests, "REJECTED", features);
         row.network = network.into();
-        row.first = 100;
-        let span = Span { from: 100, to: 200 };
-        let mut seen = Seen::new(&row, span);
+        let mut seen = Seen::new(&row, 0);
         seen.take(&row);
         seen
     }
@@ -237,23 +241,23 @@ pub mod tests {
     #[test]
     fn requests_are_counted_from_sample_to_sample() {
         #[track_caller]
-        fn check(first: u32, counts: &[u32], expected: u64) {
+        fn check(counted: u32, counts: &[u32], expected: u64) {
             let span = Span { from: 100, to: 200 };
             let mut gathered = Gathered {
                 bins: vec![(0, 0); span.bins()],
                 ..Gathered::default()
             };
             for (place, count) in counts.iter().enumerate() {
-                let mut row = row(1, 100 + place as u32, *count, "PASSED", &[]);
-                row.first = first;
-                gathered.take(&row, span);
+                let row = row(1, 100 + place as u32, *count, "PASSED", &[]);
+                gathered.take(&row, span, counted);
             }
             assert_eq!(gathered.clients[&1].requests, expected);
         }
-        check(100, &[10, 16, 32], 32);
-        check(50, &[500, 532], 33);
-        check(100, &[40, 10, 16], 56);
-        check(50, &[500, 10], 11);
+        check(0, &[10, 16, 32], 32);
+        check(499, &[500, 532], 33);
+        check(400, &[500], 100);
+        check(0, &[40, 10, 16], 56);
+        check(499, &[500, 10], 11);
     }
 
     #[test]
@@ -263,10 +267,10 @@ pub mod tests {
             bins: vec![(0, 0); span.bins()],
             ..Gathered::default()
         };
-        gathered.take(&row(1, 110, 10, "REJECTED", &[("query_share", 0.5)]), span);
+        gathered.take(&row(1, 110, 10, "REJECTED", &[("query_share", 0.5)]), span, 0);
         let mut milder = row(1, 120, 16, "PASSED", &[]);
         milder.score = Some(0.2);
-        gathered.take(&milder, span);
+        gathered.take(&milder, span, 0);
         let client = &gathered.clients[&1];
         assert_eq!((client.verdict(), client.score), ("REJECTED", Some(0.9)));
         assert_eq!(client.request, "GET /\\u{202e}x");

@@ -22,6 +22,11 @@ pub fn code(text: &str) -> String {
     }
 }
 
+/// `1 label`, `2,000 labels`.
+fn many(count: u64, word: &str) -> String {
+    format!("{} {word}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
 /// All of it.
 pub fn markdown(report: &Report) -> String {
     let mut text = format!(
@@ -82,8 +87,8 @@ pub fn headline(report: &Report) -> String {
     if new + grown > 0 {
         let _ = write!(
             text,
-            " New are {new} cluster{} of like clients, and {grown} grew.",
-            if new == 1 { "" } else { "s" }
+            " Of the clusters of like clients {new} {} new, and {grown} grew.",
+            if new == 1 { "is" } else { "are" }
         );
     }
     text
@@ -283,10 +288,10 @@ fn labels(text: &mut String, report: &Report) {
         };
         let _ = writeln!(
             text,
-            "- {class}, by {}: {} labels of {} clients",
+            "- {class}, by {}: {} of {}",
             given.origin.as_str(),
-            grouped(given.labels),
-            grouped(given.clients)
+            many(given.labels, "label"),
+            many(given.clients, "client")
         );
     }
     let [crawlers, humans, none] = labels.flagged.map(grouped);
@@ -314,8 +319,8 @@ fn guards(text: &mut String, report: &Report) {
     let guards = &report.guards;
     let _ = writeln!(
         text,
-        "\n## What guards and people did\n\nAt worst, {} clients were rejected, {} trapped, and {} would have been rejected \
-         but for dry run or a guard.",
+        "\n## What guards and people did\n\nClients by their worst verdict: {} rejected, {} trapped, and {} that would have \
+         been rejected but for dry run or a guard.",
         grouped(guards.rejected),
         grouped(guards.trapped),
         grouped(guards.held_back)

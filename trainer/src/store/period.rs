@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use rusqlite::types::Value;
-use rusqlite::{Row, params_from_iter};
+use rusqlite::{OptionalExtension, Row, params_from_iter};
 use sekisho_core::feature::{Features, schema_hash};
 use serde::Serialize;
 
@@ -106,6 +106,14 @@ impl Store {
         let mut select = self.connection.prepare_cached(&sql)?;
         let rows = select.query_map(params_from_iter(values), read)?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many requests the last sample of a client before a time counts; `None` when there is none.
+    pub fn requests_before(&self, client: i64, at: u32) -> Result<Option<u32>, StoreError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT requests FROM sample WHERE client = ? AND aged < ? ORDER BY aged DESC, seq DESC LIMIT 1",
+        )?;
+        Ok(select.query_row((client, at), |row| row.get(0)).optional()?)
     }
 
     /// Labels that were given in a time, by what they say and who says so.

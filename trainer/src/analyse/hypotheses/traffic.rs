@@ -1,6 +1,6 @@
 //! Hypotheses about who came: crawls, swarms, stolen passwords, a rush of people, many people behind one address.
 
-use super::super::access::{Access, Network};
+use super::super::access::{Access, Kind, Network};
 use super::super::evidence::{Evidence, Pair};
 use super::{Finding, Hypothesis};
 use crate::figures::grouped;
@@ -270,7 +270,13 @@ pub fn swarm(evidence: &Evidence) -> Vec<Hypothesis> {
         })
         .take(CRAWLS)
         .collect();
-    let scattered: Vec<&super::super::access::Network> = access
+    found.extend(scattered(access));
+    found
+}
+
+/// Many networks that did not come before, each with little.
+fn scattered(access: &Access) -> Option<Hypothesis> {
+    let scattered: Vec<&Network> = access
         .networks
         .values()
         .filter(|network| network.before == 0 && network.asset_share() < LOADS_NONE)
@@ -281,19 +287,22 @@ pub fn swarm(evidence: &Evidence) -> Vec<Hypothesis> {
     let total = Pair::new(access.totals.0.requests, access.totals.1.requests, access.seconds);
     let most = scattered.iter().map(|network| network.after.requests).max();
     let even = most.is_some_and(|most| (most as f64) < 0.25 * requests as f64);
-    if scattered.len() >= LEAST_NETWORKS && even && share >= 2.0 * NOTABLE && new.grew() && total.grew() {
-        let title = format!(
-            "A swarm from {} networks that were not seen before",
-            grouped(scattered.len() as u64)
-        );
-        let mut swarm = Hypothesis::new("scattered_swarm", title);
-        let cites: Vec<_> = scattered
-            .iter()
-            .filter_map(|network| network.cites.first())
-            .take(3)
-            .cloned()
-            .collect();
-        swarm.supports.push(Finding::cited(
+    let holds = scattered.len() >= LEAST_NETWORKS && even && share >= 2.0 * NOTABLE;
+    if !holds || !new.grew() || !total.grew_at_all() {
+        return None;
+    }
+    let title = format!(
+        "A swarm from {} networks that were not seen before",
+        grouped(scattered.len() as u64)
+    );
+    let mut swarm = Hypothesis::new("scattered_swarm", title);
+    let cites: Vec<_> = scattered
+        .iter()
+        .filter_map(|network| network.cites.first())
+        .take(3)
+        .cloned()
+        .collect();
+    swarm.supports.push(Finding::cited(
             1.0 + 3.0 * share,
             format!(
                 "{} requests, {:.0} % of all since then, come from networks that did not come before and load next to no \
@@ -303,16 +312,14 @@ pub fn swarm(evidence: &Evidence) -> Vec<Hypothesis> {
             ),
             &cites,
         ));
-        swarm
-            .supports
-            .push(Finding::new(1.0, format!("all requests: {}", total.says())));
-        strain(&mut swarm, access);
-        found.push(swarm.next(&[
-            "what they ask for: the kinds of requests that grew, below",
-            "a limit on those URLs for all (limit_req), as no address makes many requests",
-        ]));
-    }
-    found
+    swarm
+        .supports
+        .push(Finding::new(1.0, format!("all requests: {}", total.says())));
+    strain(&mut swarm, access);
+    Some(swarm.next(&[
+        "what they ask for: the kinds of requests that grew, below",
+        "a limit on those URLs for all (limit_req), as no address makes many requests",
+    ]))
 }
 
 /// Stolen passwords are tried.
@@ -403,9 +410,8 @@ pub fn many_visitors(evidence: &Evidence) -> Vec<Hypothesis> {
             renders * 100.0
         ),
     ));
-    let grew = |kind: &&super::super::access::Kind| {
-        Pair::new(kind.before, kind.after, access.seconds).excess() > 0.1 * all.excess()
-    };
+    let grew =
+        |kind: &&Kind| Pair::new(kind.before, kind.after, access.seconds).excess() > 0.1 * all.excess();
     if let Some(kind) = access.kinds.iter().filter(grew).max_by_key(|kind| kind.after) {
         rush.supports.push(Finding::cited(
             0.5,
