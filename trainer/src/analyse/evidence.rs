@@ -64,6 +64,9 @@ pub struct Evidence {
     pub decisions: Option<Decisions>,
 }
 
+/// One of the counts.
+type Count = fn(&Counts) -> u64;
+
 /// Counts of the logs that changed their level, the most certain first.
 pub fn shifts(span: Span, course: Option<&Course>, errors: Option<&[u64]>) -> Vec<Shift> {
     let mut shifts = Vec::new();
@@ -77,7 +80,7 @@ pub fn shifts(span: Span, course: Option<&Course>, errors: Option<&[u64]>) -> Ve
         // Bins before the first line and after the last, and these two themselves, are not whole.
         let whole = |at: u32| span.bin(at).unwrap_or_default();
         let (from, to) = (whole(first) + 1, whole(last).max(whole(first) + 1));
-        let counts: [(&'static str, fn(&Counts) -> u64); 5] = [
+        let counts: [(&'static str, Count); 5] = [
             ("requests", |counts| counts.requests),
             ("responses 5xx", |counts| counts.server_errors),
             ("refused requests (403, 429, 444)", |counts| counts.refused),

@@ -121,7 +121,7 @@ pub struct Cluster {
     pub span: (u32, u32),
     /// Clients by their worst verdict.
     pub verdicts: BTreeMap<&'static str, u64>,
-    /// What its members share, the most unusual first.
+    /// What its members share: first what its title says, then the most unusual.
     pub common: Vec<Common>,
     /// Where most of its members are.
     pub networks: Vec<Place>,
@@ -180,7 +180,32 @@ pub fn clusters<'a>(
         cluster.load = Load::default();
         found.gone.push(cluster);
     }
+    entitle(&mut found.now);
+    entitle(&mut found.gone);
     found
+}
+
+/// Says of each cluster what sets it apart: from visitors, and rather from the other clusters than with them.
+fn entitle(clusters: &mut [Cluster]) {
+    let mut shared: BTreeMap<String, usize> = BTreeMap::new();
+    for common in clusters.iter().flat_map(|cluster| &cluster.common) {
+        *shared.entry(common.says.clone()).or_default() += 1;
+    }
+    for cluster in clusters {
+        // Stable: what as many clusters share stays in the order of how unusual it is.
+        let mut title = cluster.common.clone();
+        title.sort_by_key(|common| shared.get(&common.says).copied());
+        title.truncate(IN_TITLE);
+        let says: Vec<&str> = title.iter().map(|common| common.says.as_str()).collect();
+        cluster.says = if says.is_empty() {
+            "nothing in common that is unusual here".to_owned()
+        } else {
+            says.join(", ")
+        };
+        cluster.common.retain(|common| !title.contains(common));
+        cluster.common.splice(0..0, title);
+        cluster.common.truncate(TOLD);
+    }
 }
 
 fn group<'a>(clients: impl Iterator<Item = &'a Seen>) -> Vec<Group<'a>> {
@@ -240,19 +265,9 @@ fn describe(
     for client in members {
         *verdicts.entry(client.verdict()).or_insert(0) += 1;
     }
-    let title: Vec<&str> = common
-        .iter()
-        .take(IN_TITLE)
-        .map(|common| common.says.as_str())
-        .collect();
-    let says = if title.is_empty() {
-        "nothing in common that is unusual here".to_owned()
-    } else {
-        title.join(", ")
-    };
     Cluster {
         id,
-        says,
+        says: String::new(),
         load: load(members),
         before,
         trend,
@@ -343,7 +358,6 @@ fn common(members: &[&Seen], baseline: &Features) -> Vec<Common> {
             Some(new.then_some(common))
         })
         .flatten()
-        .take(TOLD)
         .collect()
 }
 

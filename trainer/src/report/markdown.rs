@@ -94,10 +94,13 @@ pub fn headline(report: &Report) -> String {
     text
 }
 
+/// One of the totals.
+type Total = fn(&Totals) -> u64;
+
 fn totals(text: &mut String, report: &Report) {
     let (now, before) = &report.totals;
     text.push_str("\n## Totals\n\n| | this time | before |\n|---|--:|--:|\n");
-    let rows: [(&str, fn(&Totals) -> u64); 5] = [
+    let rows: [(&str, Total); 5] = [
         ("clients of which there are samples", |totals| totals.clients),
         ("their requests, at least", |totals| totals.requests),
         ("samples", |totals| totals.samples),
