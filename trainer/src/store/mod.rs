@@ -38,7 +38,6 @@ pub use labels::{Class, Origin, Outcome, StoredLabel};
 pub use names::Names;
 pub use pages::{ClientOrder, ClientRow, MAX_PAGE, PageQuery};
 pub use period::{AuditCount, LabelCount, PeriodRow};
-pub use retention::Retention;
 pub use retention::{Age, Retention};
 pub use rows::{ExportRow, Selection};
 
