@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sekisho_tests::source::root;
 
-const PAGES: [&str; 17] = [
+const PAGES: [&str; 18] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -16,6 +16,7 @@ const PAGES: [&str; 17] = [
     "docs/llm.md",
     "docs/models.md",
     "docs/operations.md",
+    "docs/report.md",
     "docs/retrain.md",
     "docs/serve.md",
     "models/README.md",

@@ -6,8 +6,8 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::{
-    ask, calibrate, config, doctor, drift, evaluate, explain, export, forget, label, llm, registry, replay,
-    retrain, scan, serve, simulate, train,
+    analyse, ask, calibrate, config, doctor, drift, evaluate, explain, export, forget, label, llm, registry,
+    replay, report, retrain, scan, serve, simulate, train,
 };
 
 /// Watches how clients behave and says which are automated, from access logs, offline.
@@ -35,6 +35,8 @@ enum Command {
     Label(label::Args),
     Explain(explain::Args),
     Llm(llm::Args),
+    Report(report::Args),
+    Analyse(analyse::Args),
     Export(export::Args),
     Forget(forget::Args),
     Config(config::Args),
@@ -78,6 +80,11 @@ impl Cli {
             Command::Llm(args) => llm::run(&args)?,
             Command::Export(args) => match export::run(&args) {
                 Err(error) if error.is_usage() => wrong_usage("export", &error),
+                result => result?,
+            },
+            Command::Report(args) => report::run(&args)?,
+            Command::Analyse(args) => match analyse::run(&args) {
+                Err(error) if error.is_usage() => wrong_usage("analyse", &error),
                 result => result?,
             },
             Command::Forget(args) => forget::run(&args)?,

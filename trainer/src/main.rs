@@ -1,6 +1,7 @@
 //! `sekisho`: the offline half. Scans logs, trains models, measures them.
 #![forbid(unsafe_code)]
 
+mod analyse;
 mod ask;
 mod calibrate;
 mod cli;
@@ -18,8 +19,10 @@ mod learn;
 mod llm;
 mod logs;
 mod onnx;
+mod plot;
 mod registry;
 mod replay;
+mod report;
 mod retrain;
 mod scan;
 mod serve;

@@ -36,6 +36,11 @@ pub enum AccessError {
 }
 
 impl StoreAccess {
+    /// Whether a store or a configuration was named.
+    pub fn is_given(&self) -> bool {
+        self.config.is_some() || self.store.is_some()
+    }
+
     /// Opens the store, which must be there, and tells how it keeps names.
     pub fn open(&self) -> Result<(Store, Names), AccessError> {
         let loaded = Config::load(self.config.as_deref(), env::vars())?;

@@ -37,7 +37,7 @@ use crate::store::{Store, StoreError};
 pub use error::RetrainError;
 pub use schedule::run as scheduled;
 use steps::{Progress, Retrain};
-pub use view::overview;
+pub use view::{overview, status};
 
 /// Who did it in the audit log where no person did.
 const ACTOR: &str = POLICY;

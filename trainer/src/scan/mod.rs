@@ -17,4 +17,5 @@ mod words;
 
 pub use args::Args;
 pub use run::{DEFAULT_MODEL, ScanError, load_model, run};
+pub use words::phrases;
 pub use words::subject;

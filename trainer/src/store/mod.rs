@@ -14,6 +14,7 @@ mod labels;
 mod migrate;
 mod names;
 mod pages;
+mod period;
 mod retention;
 mod rows;
 mod site;
@@ -36,6 +37,7 @@ pub use ingest::{Counts, Intake, severity};
 pub use labels::{Class, Origin, Outcome, StoredLabel};
 pub use names::Names;
 pub use pages::{ClientOrder, ClientRow, MAX_PAGE, PageQuery};
+pub use period::{AuditCount, LabelCount, PeriodRow};
 pub use retention::{Age, Retention};
 pub use rows::{ExportRow, Selection};
 
