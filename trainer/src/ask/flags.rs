@@ -48,11 +48,15 @@ mod tests {
 
     #[test]
     fn a_form_is_shown_as_flags_that_make_it_again() {
-        let mut form = form(
-            &["path^=/it's", "verdict=REJECTED"],
-            &[Field::Network, Field::Hour],
-        );
-        form.from = Some("24h".into());
+        let filters = ["path^=/it's", "verdict=REJECTED"].map(|text| Filter::read(text).unwrap());
+        let form = Form {
+            filters: filters.to_vec(),
+            from: Some("24h".into()),
+            to: None,
+            by: vec![Field::Network, Field::Hour],
+            measure: Measure::Requests,
+            rows: 10,
+        };
         assert_eq!(
             form.flags(),
             r"--where 'path^=/it'\''s' --where verdict=REJECTED --from 24h --by network,hour --count requests --rows 10"
