@@ -2,6 +2,7 @@
 # Holds a running API against its contract: generated requests, good and bad, every answer compared with the contract.
 #   contrib/check-api.sh URL      the location of sekisho_api, such as http://127.0.0.1:8080/sekisho
 # It puts and lifts bans: not for an nginx that serves visitors. EXAMPLES=30 is how many requests each operation gets.
+# AT is the unix second that the test build of the module takes for now: bans of a second then last.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,6 +23,8 @@ if ! "$venv/bin/schemathesis" --version 2>/dev/null | grep -q "$version"; then
 fi
 
 # The seed makes a failure repeatable; a proxy of the environment has no business between us and this machine.
+clock=()
+if [ -n "${AT:-}" ]; then clock=(--header "X-Sekisho-Time: $AT"); fi
 exec env -u http_proxy -u HTTP_PROXY -u all_proxy -u ALL_PROXY "$venv/bin/schemathesis" --config-file ../contrib/schemathesis.toml run ../docs/openapi.yaml \
     --url "$1" --max-examples "${EXAMPLES:-30}" --seed 1 --phases examples,coverage,fuzzing,stateful \
-    --no-color --request-timeout 10
+    --no-color --request-timeout 10 "${clock[@]}"

@@ -314,6 +314,7 @@ claim rollback_works "back == 1" "both workers run ${default:0:12} again after $
 last_workers=$(workers)
 same=0
 if [ "$first_workers" = "$last_workers" ]; then same=1; fi
+grep -E '\[(crit|alert|emerg)\]|SIGHUP' "$loop/logs/error.log" | head -n 5 >&2 || true
 claim no_reload "same == 1 && $(grep -Ec '\[(crit|alert|emerg)\]|SIGHUP' "$loop/logs/error.log" || true) == 0" \
     'the same two workers from beginning to end: nothing was reloaded, and nothing went wrong'
 model log | grep -E '^ 20' | cut -c -72 | sed 's/^/        /'
