@@ -123,7 +123,7 @@ impl Inquiry {
             return Ok(None);
         };
         let says_something = kept.exact || !verify(snapshot, &answer).kept.is_empty();
-        Ok(says_something.then(|| Consulted {
+        Ok(says_something.then_some(Consulted {
             answer: Some(answer),
             source: Source::Kept {
                 provider: kept.provider,

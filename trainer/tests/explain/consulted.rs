@@ -199,7 +199,7 @@ fn a_real_model_is_asked() {
         (None, None) => unreachable!("one of both is there"),
     };
     let bench = bench(&targets);
-    let logs: Vec<u8> = (1..=clients).flat_map(|number| walk(number)).collect();
+    let logs: Vec<u8> = (1..=clients).flat_map(walk).collect();
     bench.store(&samples(&logs));
     for number in 1..=clients {
         let told = bench.document(&[&format!("198.51.100.{number}"), "--deadline", "240"]);
@@ -245,7 +245,7 @@ fn walk(number: u32) -> Vec<u8> {
             _ => format!("/wp-admin/{step}.php"),
         };
         let status = if number % 3 == 2 { 404 } else { 200 };
-        let referer = if number % 2 == 0 {
+        let referer = if number.is_multiple_of(2) {
             "https://shop.example/"
         } else {
             "-"
