@@ -67,27 +67,27 @@ impl Default for Gates {
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct GateFlags {
     /// Lowest AUC of the challenger, lower end of its interval
-    #[arg(long, value_name = "AUC")]
+    #[arg(long, value_name = "AUC", value_parser = share)]
     min_auc: Option<f64>,
 
     /// Most that the AUC may be below the champion's
-    #[arg(long, value_name = "AUC")]
+    #[arg(long, value_name = "AUC", value_parser = share)]
     max_auc_loss: Option<f64>,
 
     /// Most that the recall at the budget may be below the champion's
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
     max_recall_loss: Option<f64>,
 
     /// Smallest share of crawlers stopped
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
     min_rejected_crawlers: Option<f64>,
 
     /// Most that the share of crawlers stopped may be below the champion's
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
     max_rejected_crawlers_loss: Option<f64>,
 
     /// Largest share of people stopped
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
     max_false_positive_rate: Option<f64>,
 
     /// Most clients newly stopped
@@ -105,6 +105,11 @@ pub struct GateFlags {
     /// Most canaries flipped
     #[arg(long, value_name = "N")]
     max_canaries_flipped: Option<u64>,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "a number from 0 to 1".to_owned())
 }
 
 impl GateFlags {
@@ -344,6 +349,17 @@ mod tests {
                 })
             },
             "min_auc is 0.9, measured NaN; max_auc_loss is 0.005, measured NaN",
+        );
+    }
+
+    #[test]
+    fn shares_are_shares() {
+        for bad in ["7", "-0.1", "NaN", "inf", "", "x"] {
+            assert!(share(bad).is_err(), "{bad}");
+        }
+        assert_eq!(
+            (share("0"), share("0.25"), share("1")),
+            (Ok(0.0), Ok(0.25), Ok(1.0))
         );
     }
 

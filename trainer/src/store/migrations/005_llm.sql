@@ -38,23 +38,3 @@ CREATE TABLE answer (
 ) WITHOUT ROWID;
 CREATE INDEX answer_likeness ON answer (likeness, at);
 CREATE INDEX answer_snapshot ON answer (snapshot);
-
--- What people think of explanations. `claim` is the text of one claim, with `vote` 1 or -1; without one the verdict is
--- on the whole.
-CREATE TABLE feedback (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    snapshot TEXT NOT NULL REFERENCES snapshot ON DELETE CASCADE,
-    at INTEGER NOT NULL,
-    author TEXT NOT NULL,
-    verdict TEXT CHECK (verdict IN ('correct', 'wrong_category', 'false_positive', 'unclear')),
-    category TEXT NOT NULL,
-    better TEXT,
-    claim TEXT,
-    vote INTEGER CHECK (vote IN (-1, 1)),
-    note TEXT NOT NULL DEFAULT '',
-    CHECK ((verdict IS NULL) = (claim IS NOT NULL) AND (claim IS NULL) = (vote IS NULL))
-);
-CREATE INDEX feedback_snapshot ON feedback (snapshot);
-CREATE TRIGGER feedback_stays BEFORE UPDATE ON feedback BEGIN
-    SELECT RAISE(ABORT, 'feedback is never changed: add another');
-END;
