@@ -119,7 +119,7 @@ soak: build test-tools ## Reload, upgrade, kill, flood and fill the disk under l
 
 .PHONY: valgrind
 valgrind: build bench-tools test-tools ## Run the module's tests under valgrind's memcheck, but for those that measure time
-	SEKISHO_TEST_VALGRIND=1 cargo nextest run $(ALL) --no-fail-fast --no-tests fail $(VALGRIND_TESTS:%=--test %) -E '$(VALGRIND_FILTER)'
+	VALGRIND_OPTS=--keep-debuginfo=yes SEKISHO_TEST_VALGRIND=1 cargo nextest run $(ALL) --no-fail-fast --no-tests fail $(VALGRIND_TESTS:%=--test %) -E '$(VALGRIND_FILTER)'
 
 .PHONY: explain-bench
 explain-bench: build test-tools ## Ask language models about simulated clients: how many of their claims are true; EXPLAIN_BENCH clients, EXPLAIN_BENCH_TARGETS a file with [[llm.targets]] instead of the small local one
