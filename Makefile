@@ -14,8 +14,9 @@ OTHER_DATA ?= ../shared/data
 CASES ?= 20000
 FUZZ_SECONDS ?= 300
 # What `make valgrind` runs, and what there is too slow to be what the test says: a second, a delay, a reload's workers.
-VALGRIND_TESTS := along_delays along_order along_redirects along_subrequests along_transport along_upstream along_variables module_guard \
-	module_actions module_samples module_shadow module_trust module_verdicts module_zone
+VALGRIND_TESTS := along_delays along_order along_redirects along_subrequests along_transport along_upstream along_variables module_actions module_api \
+	module_api_decisions module_api_metrics module_api_refusals module_guard module_guards module_keys module_kill module_model module_samples module_shadow \
+	module_state module_trust module_verdicts module_zone
 VALGRIND_FILTER := not (test(a_worker_that_hangs) | test(a_delayed_request) | test(so_many_requests) | test(who_has_waited))
 
 .PHONY: help

@@ -15,6 +15,7 @@ use super::directives::{Directive, NGX_CONF_ERROR, Place};
 use super::files::ModelFiles;
 use super::guard::guard;
 use super::pool;
+use super::resolver::LookUps;
 use super::shm::ZoneData;
 use crate::allow::AllowList;
 use crate::bots::Bots;
@@ -53,6 +54,8 @@ pub struct MainConf {
     pub allow_lists: Vec<Rc<AllowList>>,
     /// `sekisho_bots`; `None` when nobody's claim is looked at.
     pub bots: Option<Bots>,
+    /// Claims whose host names this worker asks for.
+    pub(super) look_ups: LookUps,
     pub(super) bots_said: bool,
     /// `sekisho_breaker` and `sekisho_proxy_guard`.
     pub guards: Guards,

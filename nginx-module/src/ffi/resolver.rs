@@ -1,5 +1,6 @@
 //! Forward-confirmed reverse DNS through nginx's resolver, beside the request: address to name, name to addresses.
 
+use std::cell::RefCell;
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::ptr::{NonNull, null_mut};
@@ -19,7 +20,38 @@ use crate::bots::{Octets, octets};
 /// Longest host name (RFC 1035 section 3.1).
 const MAX_NAME: usize = 255;
 
-/// A look-up under way. Owned by the resolver's context between the calls.
+/// Look-ups under way, owned here while nginx's resolver holds a pointer to each. nginx ends a worker without a call for
+/// those that are open: they go with the configuration, whose pool's clean-ups run in the reverse order of their making
+/// (ngx_destroy_pool), after that of the resolver, which a directive made later (ngx_resolver_create).
+#[derive(Default)]
+pub struct LookUps(RefCell<Vec<NonNull<LookUp>>>);
+
+impl LookUps {
+    fn add(&self, look_up: LookUp) -> *mut LookUp {
+        let place = NonNull::from(Box::leak(Box::new(look_up)));
+        self.0.borrow_mut().push(place);
+        place.as_ptr()
+    }
+
+    fn take(&self, look_up: *mut LookUp) -> Option<Box<LookUp>> {
+        let mut open = self.0.borrow_mut();
+        let index = open.iter().position(|place| place.as_ptr() == look_up)?;
+        let place = open.swap_remove(index);
+        // SAFETY: leaked by `add`, and no longer in the list: nobody else gives it back.
+        Some(unsafe { Box::from_raw(place.as_ptr()) })
+    }
+}
+
+impl Drop for LookUps {
+    fn drop(&mut self) {
+        for place in self.0.get_mut().drain(..) {
+            // SAFETY: leaked by `add`; the resolver that held it is gone, see the type.
+            drop(unsafe { Box::from_raw(place.as_ptr()) });
+        }
+    }
+}
+
+/// A look-up under way.
 struct LookUp {
     bots: *const MainConf,
     resolver: NonNull<ngx_resolver_t>,
@@ -104,7 +136,7 @@ pub fn ask(main: &MainConf, core: &ngx_http_core_loc_conf_t, bot: BotId, address
     if !is_usable(context) {
         return false;
     }
-    let look_up = Box::into_raw(Box::new(LookUp {
+    let look_up = main.look_ups.add(LookUp {
         bots: main,
         resolver,
         timeout: core.resolver_timeout,
@@ -112,7 +144,7 @@ pub fn ask(main: &MainConf, core: &ngx_http_core_loc_conf_t, bot: BotId, address
         address,
         socket,
         name: Vec::new(),
-    }));
+    });
     bots.asked(bot, address, at);
     // SAFETY: nginx gave a context of its own, zeroed; it reads the socket until it calls the handler, which is
     // the only one to free what `data` points to. The handler may run before this call returns.
@@ -136,13 +168,11 @@ pub fn ask(main: &MainConf, core: &ngx_http_core_loc_conf_t, bot: BotId, address
 /// # Safety
 /// `look_up` must be what `ask` made, and is used for the last time.
 unsafe fn finish(look_up: *mut LookUp, genuine: Option<bool>) {
-    // SAFETY: made by Box::into_raw in `ask`; the configuration lives as long as this worker.
-    let (look_up, main) = unsafe {
-        let look_up = Box::from_raw(look_up);
-        let main = look_up.bots.as_ref();
-        (look_up, main)
-    };
-    if let Some(bots) = main.and_then(|main| main.bots.as_ref()) {
+    // SAFETY: the caller vouches for the look-up; the configuration lives as long as this worker.
+    let main = unsafe { (*look_up).bots.as_ref() };
+    let Some(main) = main else { return };
+    let look_up = main.look_ups.take(look_up);
+    if let (Some(look_up), Some(bots)) = (look_up, &main.bots) {
         let at = u32::try_from(ngx_time()).unwrap_or(0);
         bots.learn(look_up.bot, look_up.address, at, genuine);
     }
