@@ -13,11 +13,11 @@ OTHER_DATA ?= ../shared/data
 # How many cases `make fuzz` tries of each property, and how long it fuzzes each target.
 CASES ?= 20000
 FUZZ_SECONDS ?= 300
-# What `make valgrind` runs, and what there is too slow to be what the test says: a second, a delay, a reload's workers.
+# What `make valgrind` runs, and what there is not what the test says: a second, a delay, a spin, names of processes.
 VALGRIND_TESTS := along_delays along_order along_redirects along_subrequests along_transport along_upstream along_variables module_actions module_api \
 	module_api_decisions module_api_metrics module_api_refusals module_guard module_guards module_keys module_kill module_model module_samples module_shadow \
 	module_state module_trust module_verdicts module_zone
-VALGRIND_FILTER := not (test(a_worker_that_hangs) | test(a_delayed_request) | test(so_many_requests) | test(who_has_waited))
+VALGRIND_FILTER := not (test(a_worker_that_hangs) | test(a_delayed_request) | test(so_many_requests) | test(who_has_waited) | test(four_workers_that_accept) | test(a_cache_that_is_filled))
 
 .PHONY: help
 help: ## List the targets

@@ -133,6 +133,8 @@ fn a_bad_file_changes_nothing_and_is_told_once() {
         let champion = format!("champion: Some({digest})");
         assert!(rows.iter().all(|row| row.contains(&champion)), "{rows:#?}");
         let told = format!("model.onnx\" is refused, {digest} stays: ");
+        // The board knows before the log does.
+        wait_for(|| (said(&nginx, "[error]", &told) >= 2 * (number + 1)).then_some(()));
         assert_eq!(
             said(&nginx, "[error]", &told),
             2 * (number + 1),
