@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use crate::{
     analyse, ask, calibrate, config, doctor, drift, evaluate, explain, export, forget, label, llm, registry,
-    replay, report, retrain, scan, serve, simulate, train,
+    replay, report, retrain, scan, serve, simulate, train, user,
 };
 
 /// Watches how clients behave and says which are automated, from access logs, offline.
@@ -32,6 +32,7 @@ enum Command {
     Model(registry::Args),
     Retrain(retrain::Args),
     Serve(serve::Args),
+    User(user::Args),
     Label(label::Args),
     Explain(explain::Args),
     Llm(llm::Args),
@@ -75,6 +76,7 @@ impl Cli {
             Command::Doctor(_) | Command::Model(_) => return Ok(ExitCode::FAILURE),
             Command::Retrain(args) => retrain::run(&args)?,
             Command::Serve(args) => serve::run(&args)?,
+            Command::User(args) => user::run(&args)?,
             Command::Label(args) => return Ok(label::run(&args)?),
             Command::Explain(args) => explain::run(&args)?,
             Command::Llm(args) => llm::run(&args)?,

@@ -31,6 +31,7 @@ mod simulate;
 mod store;
 mod tail;
 mod train;
+mod user;
 mod visible;
 
 use clap::Parser;

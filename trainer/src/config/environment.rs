@@ -5,10 +5,11 @@ use toml::{Table, Value};
 use super::{Config, ConfigError};
 
 /// The sections that can be overridden. `SEKISHO_SAMPLES_PATH` replaces all sample files by one.
-const SECTIONS: [&str; 7] = [
+const SECTIONS: [&str; 8] = [
     "store",
     "samples",
     "api",
+    "dashboard",
     "models",
     "gates",
     "retrain",

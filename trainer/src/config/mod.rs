@@ -2,6 +2,7 @@
 
 mod access;
 mod check;
+mod dashboard;
 mod environment;
 mod error;
 mod place;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 pub use access::{AccessError, StoreAccess, author, now};
 pub use check::{Args, run};
+pub use dashboard::DashboardSection;
 pub use error::ConfigError;
 pub use retrain::{Policy, RetrainSection};
 pub use secret::{Secret, SecretError, read_secret};
@@ -52,6 +54,8 @@ pub struct Config {
     pub samples: Vec<Source>,
     /// `[api]`
     pub api: ApiSection,
+    /// `[dashboard]`
+    pub dashboard: DashboardSection,
     /// `[models]`
     pub models: ModelsSection,
     /// `[gates]`
@@ -352,6 +356,7 @@ fn validate(config: &Config) -> Result<(), Fault> {
         let reason = "challenger is the champion's file: what is only to be tried would be in force";
         return Err(fault("models", "challenger", reason));
     }
+    dashboard::validate(&config.dashboard)?;
     retrain::validate(&config.retrain)?;
     sources(&config.samples)
 }

@@ -3,6 +3,8 @@
 mod api;
 mod collector;
 mod connection;
+mod host;
+mod pages;
 mod shared;
 mod steady;
 
@@ -14,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{env, thread};
 
+use axum::Router;
 use sekisho_llm::Chain;
 use thiserror::Error;
 use tokio::runtime::Runtime;
@@ -27,7 +30,7 @@ use crate::retrain;
 use crate::store::{Names, Store, StoreError};
 use crate::tail::TailError;
 use collector::Collector;
-use connection::Bounded;
+use connection::{Bounded, Peer};
 use shared::{Access, Shared};
 
 const EXAMPLES: &str = "\
@@ -222,6 +225,13 @@ async fn listen(address: SocketAddr) -> Result<Bounded, ServeError> {
     Ok(Bounded::new(listener))
 }
 
+/// The interface and the pages.
+fn router(access: &Arc<Access>) -> Router {
+    pages::router(access)
+        .merge(api::router(access))
+        .with_state(access.clone())
+}
+
 /// Answers until the system asks the daemon to end.
 async fn answer(listener: Bounded, access: Access, stop: watch::Sender<bool>) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate())?;
@@ -235,7 +245,8 @@ async fn answer(listener: Bounded, access: Access, stop: watch::Sender<bool>) ->
         tracing::info!("ending");
         let _ = stop.send(true);
     };
-    let served = axum::serve(listener, api::router(Arc::new(access))).with_graceful_shutdown(asked);
+    let service = router(&Arc::new(access)).into_make_service_with_connect_info::<Peer>();
+    let served = axum::serve(listener, service).with_graceful_shutdown(asked);
     tokio::select! {
         served = async { served.await } => Ok(served?),
         // Whoever keeps a request open is not waited for any longer.

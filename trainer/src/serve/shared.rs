@@ -8,6 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
+use super::pages::Dashboard;
 use crate::config::{Config, Secret};
 use crate::explain::Models;
 use crate::store::{Names, Retention, Store, StoreError};
@@ -58,6 +59,8 @@ pub struct Access {
     pub models: Models,
     /// The language models, where some are configured.
     pub chain: Option<Arc<Chain>>,
+    /// What the pages work with.
+    pub dashboard: Dashboard,
     token: Option<[u8; 32]>,
     idle: Mutex<Vec<Store>>,
     readers: Arc<Semaphore>,
@@ -80,6 +83,7 @@ impl Access {
             hosts: config.api.hosts.clone(),
             shared,
             models: Models::new(config.models.clone(), None),
+            dashboard: Dashboard::new(&config.dashboard),
             token: token.map(|token| Sha256::digest(token.bytes()).into()),
             idle: Mutex::default(),
             readers: Arc::new(Semaphore::new(READERS)),

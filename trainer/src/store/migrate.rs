@@ -18,7 +18,7 @@ pub(super) struct Migration {
 }
 
 /// All steps, in order.
-pub(super) const MIGRATIONS: [Migration; 5] = [
+pub(super) const MIGRATIONS: [Migration; 6] = [
     Migration {
         number: 1,
         name: "001_samples",
@@ -43,6 +43,11 @@ pub(super) const MIGRATIONS: [Migration; 5] = [
         number: 5,
         name: "005_llm",
         sql: include_str!("migrations/005_llm.sql"),
+    },
+    Migration {
+        number: 8,
+        name: "008_users",
+        sql: include_str!("migrations/008_users.sql"),
     },
 ];
 

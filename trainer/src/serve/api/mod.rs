@@ -7,7 +7,6 @@ mod llm;
 mod refusal;
 mod status;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use super::host;
 use super::shared::Access;
 use refusal::Refusal;
 
@@ -29,7 +29,7 @@ const MAX_TARGET: usize = 2048;
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// All paths.
-pub fn router(access: Arc<Access>) -> Router {
+pub fn router(access: &Arc<Access>) -> Router<Arc<Access>> {
     Router::new()
         .route("/v1/status", get(status::status))
         .route("/v1/clients", get(clients::page))
@@ -41,7 +41,6 @@ pub fn router(access: Arc<Access>) -> Router {
         .route("/v1/llm", get(llm::status))
         .route("/metrics", get(llm::metrics))
         .route("/v1/labels", get(labels::list).post(labels::add))
-        .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Refusal::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -50,7 +49,11 @@ pub fn router(access: Arc<Access>) -> Router {
         })
         .layer(from_fn_with_state(access.clone(), gate))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(access)
+}
+
+/// What is answered where nothing is.
+pub fn nothing() -> Response {
+    Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this path").into_response()
 }
 
 /// What holds for every request: who may ask, how long it may take, and that nobody keeps the answer.
@@ -79,14 +82,8 @@ fn allowed(access: &Access, request: &Request) -> Result<(), Refusal> {
     if target > MAX_TARGET {
         return Err(Refusal::new(StatusCode::URI_TOO_LONG, "the target is too long"));
     }
-    // A page of the web can make a browser on this machine ask here under a name of its own, and would be answered.
-    let host = request
-        .headers()
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    if !host.is_some_and(|host| is_ours(host, &access.hosts)) {
-        let text = "asked by a name that is not ours: ask by address, or add the name to [api] hosts";
-        return Err(Refusal::new(StatusCode::FORBIDDEN, text));
+    if !host::is_asked(request.headers(), &access.hosts) {
+        return Err(Refusal::new(StatusCode::FORBIDDEN, host::REFUSED));
     }
     if !request.method().is_safe() {
         authorise(access, request.headers())?;
@@ -106,38 +103,5 @@ fn authorise(access: &Access, headers: &HeaderMap) -> Result<(), Refusal> {
     } else {
         let text = "a change needs `Authorization: Bearer` with the token of [api] token_file";
         Err(Refusal::new(StatusCode::UNAUTHORIZED, text))
-    }
-}
-
-/// Whether a `Host` is an address, `localhost`, or one of these names; its port does not matter.
-fn is_ours(host: &str, hosts: &[String]) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    name.parse::<IpAddr>().is_ok()
-        || name.eq_ignore_ascii_case("localhost")
-        || hosts.iter().any(|ours| name.eq_ignore_ascii_case(ours))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_our_names_are_answered() {
-        #[track_caller]
-        fn check(host: &str, expected: bool) {
-            assert_eq!(is_ours(host, &["sekisho.example".to_owned()]), expected, "{host}");
-        }
-        check("127.0.0.1:9180", true);
-        check("127.0.0.1", true);
-        check("[::1]:9180", true);
-        check("LOCALHOST:9180", true);
-        check("sekisho.example", true);
-        check("rebind.example:9180", false);
-        check("", false);
-        check("localhost.rebind.example", false);
-        check("127.0.0.1.rebind.example", false);
     }
 }
