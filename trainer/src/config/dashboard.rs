@@ -85,7 +85,9 @@ pub(super) fn validate(dashboard: &DashboardSection) -> Result<(), Fault> {
     ];
     for (key, header) in headers {
         if header.as_deref().is_some_and(|header| !is_free(header)) {
-            let reason = format!("{key} is a header of its own, such as X-Remote-User, that the proxy sets for every request");
+            let reason = format!(
+                "{key} is a header of its own, such as X-Remote-User, that the proxy sets for every request"
+            );
             return refused(key, reason);
         }
     }
@@ -102,7 +104,10 @@ pub(super) fn validate(dashboard: &DashboardSection) -> Result<(), Fault> {
         return refused("user_header", reason.to_owned());
     }
     if dashboard.user_header.is_some() && dashboard.user_header == dashboard.role_header {
-        return refused("role_header", "role_header is another one than user_header".to_owned());
+        return refused(
+            "role_header",
+            "role_header is another one than user_header".to_owned(),
+        );
     }
     if dashboard.roles.len() > MOST_ROLES {
         return refused("roles", format!("at most {MOST_ROLES} names have roles"));

@@ -110,9 +110,14 @@ pub fn add(store: &Store, name: &str, role: Role, hash: &str, by: By<'_>) -> Res
 /// Gives another role. It holds from the next request on.
 pub fn set_role(store: &Store, name: &str, role: Role, by: By<'_>) -> Result<(), UserError> {
     let update = "UPDATE user SET role = ?2, changed = ?3 WHERE name = ?1";
-    change(store, name, by, "user.role", &json!({ "role": role }), |transaction| {
-        transaction.execute(update, (name, role, by.at))
-    })
+    change(
+        store,
+        name,
+        by,
+        "user.role",
+        &json!({ "role": role }),
+        |transaction| transaction.execute(update, (name, role, by.at)),
+    )
 }
 
 /// Sets the hash of another password, and ends all sessions.
@@ -160,7 +165,13 @@ fn told(
 ) -> Result<(), StoreError> {
     transaction.execute(
         "INSERT INTO audit (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)",
-        (by.at, by.actor, action, format!("user:{name}"), detail.to_string()),
+        (
+            by.at,
+            by.actor,
+            action,
+            format!("user:{name}"),
+            detail.to_string(),
+        ),
     )?;
     Ok(())
 }

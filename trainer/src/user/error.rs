@@ -27,10 +27,14 @@ pub enum UserError {
     #[error("there is no user {0}: `sekisho user list` shows all")]
     Unknown(String),
     /// There are too many.
-    #[error("there are {0} users, which is the most: remove one, or let a proxy log people in ([dashboard] user_header)")]
+    #[error(
+        "there are {0} users, which is the most: remove one, or let a proxy log people in ([dashboard] user_header)"
+    )]
     Many(u32),
     /// The password is too short or too long.
-    #[error("a password has at least {LEAST} characters and at most {MOST} bytes, this one has {found} characters: a few words in a row do well")]
+    #[error(
+        "a password has at least {LEAST} characters and at most {MOST} bytes, this one has {found} characters: a few words in a row do well"
+    )]
     Password {
         /// Its characters.
         found: usize,

@@ -23,7 +23,7 @@ pub use attempts::Attempts;
 pub use error::UserError;
 pub use password::fits;
 pub use role::Role;
-pub use session::{Lifetime, Token, begin, end, form_token, find as find_session};
+pub use session::{Lifetime, Token, begin, end, find as find_session, form_token};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -146,7 +146,10 @@ fn list(users: &[Account], format: OutputFormat) -> Result<(), UserError> {
     let written = match format {
         OutputFormat::Json => writeln!(output, "{:#}", serde_json::json!(users)),
         OutputFormat::Table if users.is_empty() => {
-            writeln!(output, "no user: everybody who reaches the dashboard may read it, nobody may change anything")
+            writeln!(
+                output,
+                "no user: everybody who reaches the dashboard may read it, nobody may change anything"
+            )
         }
         OutputFormat::Table => {
             let mut table = Table::new();
@@ -155,7 +158,13 @@ fn list(users: &[Account], format: OutputFormat) -> Result<(), UserError> {
             for user in users {
                 let seen = user.seen.map_or_else(String::new, shown);
                 let sessions = user.sessions.to_string();
-                table.add_row([user.name.clone(), user.role.to_string(), shown(user.made), sessions, seen]);
+                table.add_row([
+                    user.name.clone(),
+                    user.role.to_string(),
+                    shown(user.made),
+                    sessions,
+                    seen,
+                ]);
             }
             writeln!(output, "{table}")
         }

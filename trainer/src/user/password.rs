@@ -35,8 +35,11 @@ pub fn fits(password: &str, hash: Option<&str>) -> bool {
     if password.len() > MOST {
         return false;
     }
-    let fits = PasswordHash::new(hash)
-        .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
+    let fits = PasswordHash::new(hash).is_ok_and(|hash| {
+        Argon2::default()
+            .verify_password(password.as_bytes(), &hash)
+            .is_ok()
+    });
     fits && known
 }
 

@@ -95,7 +95,11 @@ pub fn begin(store: &Store, user: i64, lifetime: Lifetime, now: u32) -> Result<T
     let transaction = store.write()?;
     transaction.execute(
         "DELETE FROM session WHERE begun < ?1 OR seen < ?2 OR begun > ?3",
-        (now.saturating_sub(lifetime.whole), now.saturating_sub(lifetime.idle), now),
+        (
+            now.saturating_sub(lifetime.whole),
+            now.saturating_sub(lifetime.idle),
+            now,
+        ),
     )?;
     transaction.execute(
         "DELETE FROM session WHERE id IN \

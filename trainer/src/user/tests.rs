@@ -98,8 +98,16 @@ fn a_session_ends_by_idleness_by_age_and_by_a_clock_that_goes_back() {
     }
     assert_eq!(at(NOW + LIFETIME.whole), None);
     let idle = begin(&store, ana, LIFETIME, NOW).unwrap();
-    assert!(find_session(&store, &idle, LIFETIME, NOW + 3_599).unwrap().is_some());
-    assert!(find_session(&store, &idle, LIFETIME, NOW + 3_599 + 3_600).unwrap().is_none());
+    assert!(
+        find_session(&store, &idle, LIFETIME, NOW + 3_599)
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        find_session(&store, &idle, LIFETIME, NOW + 3_599 + 3_600)
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[test]
@@ -113,7 +121,9 @@ fn only_the_digest_of_a_token_is_kept() {
         .unwrap();
     let kept: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_ne!(kept, token.text());
-    assert!(Token::parse(&kept).is_some_and(|kept| find_session(&store, &kept, LIFETIME, NOW).unwrap().is_none()));
+    assert!(
+        Token::parse(&kept).is_some_and(|kept| find_session(&store, &kept, LIFETIME, NOW).unwrap().is_none())
+    );
     let again = Token::parse(&token.text()).unwrap();
     assert!(find_session(&store, &again, LIFETIME, NOW).unwrap().is_some());
     end(&store, &token).unwrap();

@@ -2,5 +2,6 @@
 
 mod commands;
 mod daemon;
+mod dashboard;
 mod kill;
 mod support;

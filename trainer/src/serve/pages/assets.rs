@@ -20,10 +20,26 @@ const DIGITS: usize = 12;
 const FILES: [(&str, &str, &[u8]); 6] = [
     ("style.css", CSS, include_bytes!("../../../assets/style.css")),
     ("app.js", JS, include_bytes!("../../../assets/app.js")),
-    ("icon.svg", "image/svg+xml", include_bytes!("../../../assets/icon.svg")),
-    ("htmx.js", JS, include_bytes!("../../../assets/vendor/htmx.min.js")),
-    ("uplot.js", JS, include_bytes!("../../../assets/vendor/uPlot.iife.min.js")),
-    ("uplot.css", CSS, include_bytes!("../../../assets/vendor/uPlot.min.css")),
+    (
+        "icon.svg",
+        "image/svg+xml",
+        include_bytes!("../../../assets/icon.svg"),
+    ),
+    (
+        "htmx.js",
+        JS,
+        include_bytes!("../../../assets/vendor/htmx.min.js"),
+    ),
+    (
+        "uplot.js",
+        JS,
+        include_bytes!("../../../assets/vendor/uPlot.iife.min.js"),
+    ),
+    (
+        "uplot.css",
+        CSS,
+        include_bytes!("../../../assets/vendor/uPlot.min.css"),
+    ),
 ];
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";

@@ -72,7 +72,9 @@ async fn enter(
     let peer = request
         .extensions()
         .get()
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(Peer(peer))| peer.ip());
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(Peer(peer))| {
+            peer.ip()
+        });
     match Viewer::of(access, request.headers(), peer).await {
         Ok(viewer) => {
             let answer = tokio::time::timeout(LONGEST, answer(viewer.clone(), request, next)).await;
@@ -83,7 +85,10 @@ async fn enter(
 }
 
 async fn answer(viewer: Viewer, request: Request, next: Next) -> Result<Response, Refusal> {
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let target = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |target| target.as_str());
     if target.len() > MAX_TARGET {
         let text = "the target is too long";
         return Err(Refusal::Told(StatusCode::URI_TOO_LONG, text.to_owned()));
@@ -160,8 +165,14 @@ fn close(headers: &mut HeaderMap) {
         (header::REFERRER_POLICY, REFERRER),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::CACHE_CONTROL, "no-store"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
     ];
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
@@ -187,6 +198,9 @@ mod tests {
 
     #[test]
     fn a_target_comes_back_as_it_was() {
-        assert_eq!(escaped("/clients?zone=a b&c=\"é"), "/clients%3Fzone%3Da%20b%26c%3D%22%C3%A9");
+        assert_eq!(
+            escaped("/clients?zone=a b&c=\"é"),
+            "/clients%3Fzone%3Da%20b%26c%3D%22%C3%A9"
+        );
     }
 }

@@ -105,7 +105,10 @@ impl Frame {
             ("/look-up", words.look_up, Place::LookUp),
             ("/users", words.users, Place::Users),
         ];
-        let sees_users = self.user.as_ref().is_some_and(|(_, role)| *role == Role::Approver);
+        let sees_users = self
+            .user
+            .as_ref()
+            .is_some_and(|(_, role)| *role == Role::Approver);
         places
             .into_iter()
             .filter(|(_, _, place)| *place != Place::Users || sees_users)
@@ -114,31 +117,28 @@ impl Frame {
     }
 
     /// A time, Unix seconds: in UTC, which a script turns into the viewer's zone.
-    pub fn time(&self, at: impl Into<i64>) -> Safe<String> {
-        let time = Timestamp::from_second(at.into()).unwrap_or_default();
+    pub fn time(&self, at: impl Figure) -> Safe<String> {
+        let time = Timestamp::from_second(at.value() as i64).unwrap_or_default();
         let (machine, person) = (time.strftime("%FT%TZ"), time.strftime("%F %R UTC"));
         Safe(format!("<time datetime=\"{machine}\">{person}</time>"))
     }
 
     /// A count, its thousands apart.
-    pub fn number(&self, number: impl TryInto<u64>) -> String {
-        number.try_into().map_or_else(|_| String::new(), grouped)
+    pub fn number(&self, number: impl Figure) -> String {
+        grouped(number.value() as u64)
     }
 
     /// A share, 0 to 1, in percent.
-    pub fn percent(&self, share: f64) -> String {
-        let percent = share * 100.0;
+    pub fn percent(&self, share: impl Figure) -> String {
+        let percent = share.value() * 100.0;
         let digits = if percent >= 10.0 || percent == 0.0 { 0 } else { 1 };
         format!("{percent:.digits$} %")
     }
 
     /// Bytes, by thousands.
-    pub fn bytes(&self, bytes: impl TryInto<u64>) -> String {
-        let Ok(bytes) = bytes.try_into() else {
-            return String::new();
-        };
+    pub fn bytes(&self, bytes: impl Figure) -> String {
         let units = ["B", "kB", "MB", "GB", "TB"];
-        let mut value = bytes as f64;
+        let mut value = bytes.value();
         let mut unit = 0;
         while value >= 1000.0 && unit + 1 < units.len() {
             value /= 1000.0;
@@ -149,8 +149,8 @@ impl Frame {
     }
 
     /// A score, 0 to 1, as a chip whose colour says how high it is; a dash without one.
-    pub fn score(&self, score: impl Into<Option<f64>>) -> Safe<String> {
-        Safe(match score.into() {
+    pub fn score(&self, score: &Option<f64>) -> Safe<String> {
+        Safe(match score {
             None => "<span class=\"score\">–</span>".to_owned(),
             Some(score) => {
                 let tenth = (score * 10.0).floor().clamp(0.0, 9.0);
@@ -161,11 +161,18 @@ impl Frame {
 
     /// A verdict as a chip: its word as nginx has it, and a colour for those that we know.
     pub fn verdict(&self, verdict: &str) -> Safe<String> {
-        let known = ["PASSED", "SUSPECT", "REJECTED", "REJECTED_DRY_RUN", "ALLOWED", "TRAPPED"];
-        let class = known
-            .iter()
-            .find(|known| **known == verdict)
-            .map_or_else(|| "other".to_owned(), |known| known.to_lowercase().replace('_', "-"));
+        let known = [
+            "PASSED",
+            "SUSPECT",
+            "REJECTED",
+            "REJECTED_DRY_RUN",
+            "ALLOWED",
+            "TRAPPED",
+        ];
+        let class = known.iter().find(|known| **known == verdict).map_or_else(
+            || "other".to_owned(),
+            |known| known.to_lowercase().replace('_', "-"),
+        );
         let shown = askama::filters::escape(verdict, askama::filters::Html);
         let shown = shown.map(|shown| shown.to_string()).unwrap_or_default();
         Safe(format!("<span class=\"verdict v-{class}\">{shown}</span>"))
@@ -176,6 +183,29 @@ impl Frame {
         self.words.role(*role)
     }
 }
+
+/// A number that a page shows, by value or as templates have it. Counts are exact to 2^53.
+pub trait Figure {
+    /// The number.
+    fn value(&self) -> f64;
+}
+
+impl<T: Figure + ?Sized> Figure for &T {
+    fn value(&self) -> f64 {
+        (**self).value()
+    }
+}
+
+macro_rules! figures {
+    ($($kind:ty)*) => {
+        $(impl Figure for $kind {
+            fn value(&self) -> f64 {
+                *self as f64
+            }
+        })*
+    };
+}
+figures!(u8 u16 u32 u64 usize i64 f32 f64);
 
 /// A page as an answer.
 ///

@@ -145,7 +145,11 @@ async fn log_out(State(access): State<Arc<Access>>, viewer: Viewer) -> Result<Re
     }
     let mut cookie = session_cookie(&viewer, "");
     cookie.make_removal();
-    Ok(([(header::SET_COOKIE, cookie.to_string())], Redirect::to("/log-in")).into_response())
+    Ok((
+        [(header::SET_COOKIE, cookie.to_string())],
+        Redirect::to("/log-in"),
+    )
+        .into_response())
 }
 
 fn session_cookie<'a>(viewer: &Viewer, value: &'a str) -> Cookie<'a> {

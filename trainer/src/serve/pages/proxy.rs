@@ -36,10 +36,15 @@ pub fn told(headers: &HeaderMap, peer: IpAddr, settings: &DashboardSection) -> R
         is_https: false,
         user: None,
     };
-    if !settings.trusted_proxies.iter().any(|proxy| proxy.to_canonical() == peer) {
+    if !settings
+        .trusted_proxies
+        .iter()
+        .any(|proxy| proxy.to_canonical() == peer)
+    {
         return Ok(told);
     }
-    told.is_https = last(headers, "x-forwarded-proto").is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+    told.is_https =
+        last(headers, "x-forwarded-proto").is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
     // The last address is the one that the proxy saw itself; those before it are the client's word.
     if let Some(address) = last(headers, "x-forwarded-for").and_then(|address| address.parse().ok()) {
         told.address = address;
@@ -75,7 +80,10 @@ fn user(headers: &HeaderMap, settings: &DashboardSection) -> Result<Option<(Stri
 
 /// The highest role of the user's groups.
 fn groups(headers: &HeaderMap, header: &HeaderName, settings: &DashboardSection) -> Option<Role> {
-    let values = headers.get_all(header).iter().filter_map(|value| value.to_str().ok());
+    let values = headers
+        .get_all(header)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     let groups = values.flat_map(|value| value.split(',')).take(MOST_GROUPS);
     groups
         .filter_map(|group| settings.roles.get(group.trim()).copied())
@@ -98,7 +106,11 @@ mod tests {
     fn settings() -> DashboardSection {
         DashboardSection {
             user_header: Some("X-Remote-User".to_owned()),
-            roles: [("ana".to_owned(), Role::Approver), ("sre".to_owned(), Role::Operator)].into(),
+            roles: [
+                ("ana".to_owned(), Role::Approver),
+                ("sre".to_owned(), Role::Operator),
+            ]
+            .into(),
             ..DashboardSection::default()
         }
     }
@@ -132,7 +144,11 @@ mod tests {
         check(&[("x-remote-user", " ")], "127.0.0.1", None);
         check(&[], "127.0.0.1", None);
         // A client cannot make itself seem to come from the proxy.
-        check(&[("x-remote-user", "ana"), ("x-forwarded-for", "127.0.0.1")], "127.0.0.9", None);
+        check(
+            &[("x-remote-user", "ana"), ("x-forwarded-for", "127.0.0.1")],
+            "127.0.0.9",
+            None,
+        );
         let nobody = read(&ana, "127.0.0.1", &DashboardSection::default()).unwrap();
         assert_eq!(nobody.user, None, "without user_header no header names anybody");
     }
@@ -159,16 +175,29 @@ mod tests {
             &[("x-remote-user", "ana, ben")],
             &[("x-remote-user", "<b>")],
         ] {
-            assert_eq!(read(headers, "127.0.0.1", &settings()), Err(Unclear), "{headers:?}");
+            assert_eq!(
+                read(headers, "127.0.0.1", &settings()),
+                Err(Unclear),
+                "{headers:?}"
+            );
         }
     }
 
     #[test]
     fn address_and_scheme_are_those_that_the_proxy_saw() {
-        let headers = [("x-forwarded-for", "198.51.100.1, 192.0.2.7"), ("x-forwarded-proto", "https")];
+        let headers = [
+            ("x-forwarded-for", "198.51.100.1, 192.0.2.7"),
+            ("x-forwarded-proto", "https"),
+        ];
         let told = read(&headers, "127.0.0.1", &settings()).unwrap();
-        assert_eq!((told.address, told.is_https), ("192.0.2.7".parse().unwrap(), true));
+        assert_eq!(
+            (told.address, told.is_https),
+            ("192.0.2.7".parse().unwrap(), true)
+        );
         let told = read(&headers, "127.0.0.2", &settings()).unwrap();
-        assert_eq!((told.address, told.is_https), ("127.0.0.2".parse().unwrap(), false));
+        assert_eq!(
+            (told.address, told.is_https),
+            ("127.0.0.2".parse().unwrap(), false)
+        );
     }
 }

@@ -40,7 +40,11 @@ async fn users(State(access): State<Arc<Access>>, viewer: Viewer) -> Result<Resp
         frame: Frame::new(&viewer, Place::Users, words.title),
         words,
         users,
-        proxied: settings.roles.iter().map(|(name, role)| (name.clone(), *role)).collect(),
+        proxied: settings
+            .roles
+            .iter()
+            .map(|(name, role)| (name.clone(), *role))
+            .collect(),
         header: settings.user_header.clone(),
     })
 }

@@ -104,7 +104,10 @@ mod tests {
             places
         };
         for (key, english, japanese) in ALL.iter().copied().flatten() {
-            assert!(!english.trim().is_empty() && english.is_ascii(), "{key}: {english}");
+            assert!(
+                !english.trim().is_empty() && english.is_ascii(),
+                "{key}: {english}"
+            );
             let is_japanese = japanese.chars().any(|character| character as u32 > 0x2fff);
             assert!(is_japanese || NAMES.contains(japanese), "{key}: {japanese}");
             assert_eq!(places(english), places(japanese), "{key}");
