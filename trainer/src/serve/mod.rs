@@ -3,6 +3,7 @@
 mod api;
 mod collector;
 mod connection;
+mod metrics;
 mod shared;
 mod steady;
 

@@ -18,6 +18,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use super::metrics::{count, metrics};
 use super::shared::Access;
 use refusal::Refusal;
 
@@ -39,7 +40,7 @@ pub fn router(access: Arc<Access>) -> Router {
             get(explanation::one).post(explanation::told),
         )
         .route("/v1/llm", get(llm::status))
-        .route("/metrics", get(llm::metrics))
+        .route("/metrics", get(metrics))
         .route("/v1/labels", get(labels::list).post(labels::add))
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
@@ -50,6 +51,7 @@ pub fn router(access: Arc<Access>) -> Router {
         })
         .layer(from_fn_with_state(access.clone(), gate))
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn_with_state(access.requests.clone(), count))
         .with_state(access)
 }
 
