@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Counts, Store, StoreError, count};
 
 /// Totals of one source, over all restarts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SourceTotals {
     /// Its name in the configuration.
     pub name: String,

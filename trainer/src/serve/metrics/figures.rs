@@ -64,19 +64,19 @@ impl Figures {
     }
 
     fn render_sources(&self, followed: &[(String, u64)], page: &mut Page) {
-        let sources: Vec<&SourceTotals> = self
-            .sources
-            .iter()
-            .filter(|source| followed.iter().any(|(name, _)| *name == source.name))
-            .take(MAX_SOURCES)
-            .collect();
+        // A source of which nothing came yet is there with zeros, so that what grows has a beginning.
+        let sources = followed.iter().take(MAX_SOURCES).map(|(name, _)| {
+            let totals = self.sources.iter().find(|source| source.name == *name);
+            (name.as_str(), totals.cloned().unwrap_or_default())
+        });
+        let sources: Vec<(&str, SourceTotals)> = sources.collect();
         page.family(
             "sekisho_serve_lines_total",
             Kind::Counter,
             "Lines of sample files by what became of them: stored, duplicate, broken, aside (kept for a newer sekisho), \
              lost (of these, no room). The count outlives restarts.",
         );
-        for source in &sources {
+        for (name, source) in &sources {
             let outcomes = [
                 ("stored", source.samples),
                 ("duplicate", source.duplicates),
@@ -85,7 +85,7 @@ impl Figures {
                 ("lost", source.dropped),
             ];
             for (outcome, lines) in outcomes {
-                page.value(&[("source", &source.name), ("outcome", outcome)], lines);
+                page.value(&[("source", name), ("outcome", outcome)], lines);
             }
         }
         page.family(
@@ -93,8 +93,8 @@ impl Figures {
             Kind::Counter,
             "Samples that were stored although their clock cannot be right.",
         );
-        for source in &sources {
-            page.value(&[("source", &source.name)], source.clocks);
+        for (name, source) in &sources {
+            page.value(&[("source", name)], source.clocks);
         }
     }
 
