@@ -1,17 +1,19 @@
 #!/bin/bash
 # Installs what is missing of the tools that building, testing and measuring need. Debian 12 and its like.
 #   contrib/install-tools.sh [build] [test] [bench]
-# Never starts an nginx: the one that the package brings is only a program for us.
+# Never starts an nginx nor a Prometheus: those that the packages bring are only programs for us.
 set -euo pipefail
 
 declare -A packages=(
     [build]="build-essential pkg-config curl nginx nginx-dev libclang-dev libpcre2-dev libssl-dev zlib1g-dev"
-    [test]="python3 python3-venv valgrind"
+    [test]="python3 python3-venv valgrind prometheus"
     [bench]="goaccess valgrind"
 )
 # nginx-module is built with bindgen's clang, and the ONNX library needs this compiler.
 least_rust=1.91
 policy=/usr/sbin/policy-rc.d
+# Packages with a service that would start with the machine.
+services="nginx prometheus prometheus-node-exporter"
 
 die() {
     echo "install-tools: $*" >&2
@@ -33,9 +35,11 @@ installed() { # PACKAGE
 }
 
 install_packages() { # PACKAGE...
-    local had_nginx=yes
+    local service had=" "
     command -v apt-get >/dev/null || die "no apt-get here; install by hand: $*"
-    installed nginx || had_nginx=no
+    for service in $services; do
+        if installed "$service"; then had+="$service "; fi
+    done
     echo "install-tools: installing $*"
     # A package's service is started as it is installed, unless this file says no.
     if [ ! -e "$policy" ]; then
@@ -47,9 +51,11 @@ install_packages() { # PACKAGE...
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null ||
         die "apt-get could not install: $*"
     # Nor at the next start of the machine, when it was not there before.
-    if [ "$had_nginx" = no ] && installed nginx && command -v systemctl >/dev/null; then
-        as_root systemctl disable nginx >/dev/null 2>&1 || true
-    fi
+    command -v systemctl >/dev/null || return 0
+    for service in $services; do
+        case "$had" in *" $service "*) continue ;; esac
+        if installed "$service"; then as_root systemctl disable "$service" >/dev/null 2>&1 || true; fi
+    done
 }
 
 check_rust() {

@@ -24,6 +24,15 @@ impl Period {
     /// All, shortest first.
     pub const ALL: [Period; 3] = [Period::Run, Period::Day, Period::Month];
 
+    /// Its word, as it is serialized.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Period::Run => "run",
+            Period::Day => "day",
+            Period::Month => "month",
+        }
+    }
+
     /// When the period that holds `now` began, unix seconds; a run's begin is only known to who runs.
     pub fn began(self, now: u64) -> u64 {
         let instant = i64::try_from(now)

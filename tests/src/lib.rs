@@ -11,6 +11,7 @@ pub mod local_model;
 pub mod nameserver;
 pub mod nginx;
 mod response;
+pub mod prometheus;
 pub mod rules;
 pub mod running;
 pub mod simple_model;

@@ -101,6 +101,13 @@ impl<'a> History<'a> {
         rows.collect()
     }
 
+    /// The digest of the model that was promoted, or taken back, last, and when; `None` before the first time.
+    pub fn champion(&self) -> rusqlite::Result<Option<(String, i64)>> {
+        let sql = "SELECT digest, at FROM promotion ORDER BY id DESC LIMIT 1";
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        self.connection.query_row(sql, [], row).optional()
+    }
+
     /// The evaluation that the last promotion of a model stood on, JSON.
     pub fn evaluation_of(&self, digest: &str) -> rusqlite::Result<Option<String>> {
         let sql = "SELECT evaluation FROM promotion WHERE digest = ?1 AND evaluation IS NOT NULL ORDER BY id DESC LIMIT 1";

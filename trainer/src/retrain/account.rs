@@ -139,6 +139,12 @@ pub struct ZoneDrift {
     pub alarms: usize,
     /// Things to watch.
     pub watched: usize,
+    /// Population stability index of the scores.
+    #[serde(default)]
+    pub score_index: Option<f64>,
+    /// The highest of a feature.
+    #[serde(default)]
+    pub highest_index: Option<f64>,
     /// What alarms.
     pub alarming: Vec<String>,
     /// Why nothing was compared.
@@ -193,6 +199,8 @@ impl ZoneDrift {
             at,
             alarms: drift.alarms,
             watched: drift.watched,
+            score_index: Some(drift.score.index),
+            highest_index: drift.features.first().map(|feature| feature.index),
             alarming: named
                 .chain(shares.map(|share| format!("clients {}", share.name)))
                 .collect(),

@@ -34,10 +34,12 @@ use crate::config::{Config, now};
 use crate::registry::promote::{Approver, POLICY};
 use crate::shape::OutputFormat as Format;
 use crate::store::{Store, StoreError};
+pub use account::ZoneDrift;
 pub use error::RetrainError;
+pub use runs::State;
 pub use schedule::run as scheduled;
 use steps::{Progress, Retrain};
-pub use view::{overview, status};
+pub use view::{Glance, glance, overview, status};
 
 /// Who did it in the audit log where no person did.
 const ACTOR: &str = POLICY;

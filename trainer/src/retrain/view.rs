@@ -6,6 +6,7 @@ use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::account::ZoneDrift;
 use super::error::RetrainError;
 use super::runs::{self, Run, State};
 use super::{drifting, watch};
@@ -16,6 +17,39 @@ use crate::visible::masked;
 
 /// Runs that a page shows.
 const SHOWN: u32 = 20;
+
+/// The newest run.
+#[derive(Clone, Copy, Debug)]
+pub struct Newest {
+    /// Where it stands.
+    pub state: State,
+    /// When it began, unix seconds.
+    pub started: u32,
+}
+
+/// What metrics tell of retraining and drift.
+#[derive(Clone, Debug)]
+pub struct Glance {
+    /// Absent before the first.
+    pub run: Option<Newest>,
+    /// How each zone drifted when somebody looked last.
+    pub drift: Vec<ZoneDrift>,
+}
+
+/// The newest run and drift, in short.
+///
+/// # Errors
+/// The history cannot be read.
+pub fn glance(store: &Store) -> Result<Glance, RetrainError> {
+    let run = newest(store, 1)?.into_iter().next();
+    Ok(Glance {
+        run: run.map(|run| Newest {
+            state: run.state,
+            started: run.started,
+        }),
+        drift: drifting::kept(store)?,
+    })
+}
 
 /// One document, also for `GET /v1/status`: the newest run, what is watched, and drift.
 pub fn overview(store: &Store) -> Result<Value, RetrainError> {

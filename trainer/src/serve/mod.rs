@@ -4,6 +4,7 @@ mod api;
 mod collector;
 mod connection;
 mod host;
+mod metrics;
 mod pages;
 mod shared;
 mod steady;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use std::{env, thread};
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use sekisho_llm::Chain;
 use thiserror::Error;
 use tokio::runtime::Runtime;
@@ -229,6 +231,7 @@ async fn listen(address: SocketAddr) -> Result<Bounded, ServeError> {
 fn router(access: &Arc<Access>) -> Router {
     pages::router(access)
         .merge(api::router(access))
+        .layer(from_fn_with_state(access.requests.clone(), metrics::count))
         .with_state(access.clone())
 }
 

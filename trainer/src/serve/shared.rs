@@ -8,8 +8,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
+use super::metrics::Requests;
 use super::pages::Dashboard;
-use crate::config::{Config, Secret};
+use crate::config::{Config, Secret, now};
 use crate::explain::Models;
 use crate::store::{Names, Retention, Store, StoreError};
 
@@ -57,6 +58,10 @@ pub struct Access {
     pub shared: Arc<Shared>,
     /// Where the models are that scored.
     pub models: Models,
+    /// When the daemon began, unix seconds.
+    pub began: u32,
+    /// What was asked of it.
+    pub requests: Arc<Requests>,
     /// The language models, where some are configured.
     pub chain: Option<Arc<Chain>>,
     /// What the pages work with.
@@ -76,6 +81,8 @@ impl Access {
         chain: Option<Arc<Chain>>,
     ) -> Access {
         Access {
+            began: now(),
+            requests: Arc::default(),
             chain,
             path: config.store.path.clone(),
             names,

@@ -5,6 +5,7 @@
 
 mod aside;
 mod audit;
+mod census;
 mod error;
 mod explained;
 mod files;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 
+pub use census::Census;
 pub use error::StoreError;
 pub use explained::{Kept, Others, PeerRow, SourceRow};
 pub use files::{FileId, Line, MAX_FILES, Position};
@@ -40,6 +42,7 @@ pub use pages::{ClientOrder, ClientRow, MAX_PAGE, PageQuery};
 pub use period::{AuditCount, LabelCount, PeriodRow};
 pub use retention::{Age, Retention};
 pub use rows::{ExportRow, Selection};
+pub use sources::SourceTotals;
 
 /// Marks a SQLite file as ours (`PRAGMA application_id`): "Skst" in ASCII.
 const APPLICATION: i32 = 0x536b_7374;

@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::{Counts, Store, StoreError, count};
 
 /// Totals of one source, over all restarts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SourceRow {
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SourceTotals {
     /// Its name in the configuration.
     pub name: String,
     /// Lines, empty ones left out.
@@ -57,13 +57,13 @@ pub(super) fn add(connection: &Connection, source: &str, counts: &Counts) -> Res
 
 impl Store {
     /// The totals of every source that ever was.
-    pub fn sources(&self) -> Result<Vec<SourceRow>, StoreError> {
+    pub fn sources(&self) -> Result<Vec<SourceTotals>, StoreError> {
         let mut select = self.connection.prepare_cached(
             "SELECT name, lines, samples, duplicates, broken, first_broken, newer, newest, dropped, clocks
              FROM source ORDER BY name",
         )?;
         let rows = select.query_map([], |row| {
-            Ok(SourceRow {
+            Ok(SourceTotals {
                 name: row.get(0)?,
                 lines: count(row, 1)?,
                 samples: count(row, 2)?,

@@ -18,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::host;
+use super::metrics::metrics;
 use super::shared::Access;
 use refusal::Refusal;
 
@@ -39,7 +40,7 @@ pub fn router(access: &Arc<Access>) -> Router<Arc<Access>> {
             get(explanation::one).post(explanation::told),
         )
         .route("/v1/llm", get(llm::status))
-        .route("/metrics", get(llm::metrics))
+        .route("/metrics", get(metrics))
         .route("/v1/labels", get(labels::list).post(labels::add))
         .method_not_allowed_fallback(async || {
             Refusal::new(
