@@ -6,7 +6,7 @@ set -euo pipefail
 
 declare -A packages=(
     [build]="build-essential pkg-config curl nginx nginx-dev libclang-dev libpcre2-dev libssl-dev zlib1g-dev"
-    [test]="python3 python3-venv valgrind prometheus"
+    [test]="python3 python3-venv valgrind prometheus chromium nodejs npm"
     [bench]="goaccess valgrind"
 )
 # nginx-module is built with bindgen's clang, and the ONNX library needs this compiler.

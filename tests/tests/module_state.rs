@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sekisho_tests::nginx::{Module, Nginx, Site, wait_for};
+use sekisho_tests::nginx::{Module, Nginx, Site, program, wait_for};
 use sekisho_tests::visitors::{COUNTERS, START, checked, counters, crawl, site};
 
 const STATE: &str = "state/zone.state";
@@ -345,7 +345,7 @@ fn a_test_of_the_configuration_neither_reads_nor_writes_the_file() {
     fill(&nginx);
     wait_for_saves(&nginx, 1);
     fs::write(state_of(&nginx), b"rubbish").expect("own directory");
-    let output = Command::new("/usr/sbin/nginx")
+    let output = Command::new(program())
         .arg("-t")
         .arg("-p")
         .arg(nginx.path())

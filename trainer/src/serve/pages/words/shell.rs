@@ -22,8 +22,6 @@ words! {
         viewer: "viewer" | "閲覧者",
         operator: "operator" | "運用者",
         approver: "approver" | "承認者",
-        english: "English" | "English",
-        japanese: "Japanese" | "日本語",
         auto: "System" | "自動",
         light: "Light" | "明",
         dark: "Dark" | "暗",
