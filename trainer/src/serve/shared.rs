@@ -12,6 +12,7 @@ use super::pages::Dashboard;
 use crate::config::{Config, Secret};
 use crate::explain::Models;
 use crate::store::{Names, Retention, Store, StoreError};
+use crate::watch::Live;
 
 /// Questions to the store at a time: more would only wait for the disk together.
 const READERS: usize = 4;
@@ -61,6 +62,8 @@ pub struct Access {
     pub chain: Option<Arc<Chain>>,
     /// What the pages work with.
     pub dashboard: Dashboard,
+    /// How every watched nginx is doing.
+    pub live: Arc<Live>,
     token: Option<[u8; 32]>,
     idle: Mutex<Vec<Store>>,
     readers: Arc<Semaphore>,
@@ -76,6 +79,7 @@ impl Access {
         chain: Option<Arc<Chain>>,
     ) -> Access {
         Access {
+            live: Arc::new(Live::new(&config.nginx)),
             chain,
             path: config.store.path.clone(),
             names,
