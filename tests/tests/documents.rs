@@ -5,13 +5,14 @@ use std::path::Path;
 
 use sekisho_tests::source::root;
 
-const PAGES: [&str; 18] = [
+const PAGES: [&str; 19] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/along.md",
     "docs/api.md",
+    "docs/decisions.md",
     "docs/directives.md",
     "docs/llm.md",
     "docs/models.md",

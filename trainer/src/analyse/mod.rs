@@ -10,7 +10,7 @@ mod event;
 mod evidence;
 mod hypotheses;
 mod metrics;
-mod prometheus;
+pub mod prometheus;
 mod range;
 mod render;
 mod template;

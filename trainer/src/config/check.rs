@@ -94,7 +94,7 @@ fn load(path: &Path) -> Result<Loaded, ConfigError> {
 /// A finding with its place and its key.
 fn told(loaded: &Loaded, found: &Fault) -> String {
     let section = match found.section {
-        "samples" => "[[samples]]".to_owned(),
+        "samples" | "nginx" => format!("[[{}]]", found.section),
         section => format!("[{section}]"),
     };
     let place = loaded.places.line(found).unwrap_or_else(|| loaded.places.file());
@@ -118,6 +118,7 @@ pub(super) fn look(config: &Config) -> Findings {
             .push(fault("store", "path", format!("{text}: make it for this user")));
     }
     sample_files(config, &mut findings);
+    allow_files(config, &mut findings);
     model_files(config, &mut findings);
     secrets(config, &mut findings);
     language_models(config, &mut findings);
@@ -161,6 +162,26 @@ fn sample_files(config: &Config, findings: &mut Findings) {
                 ": cannot read {path}: {error}; let this user into the group that owns it"
             ))),
         }
+    }
+}
+
+fn allow_files(config: &Config, findings: &mut Findings) {
+    for (index, nginx) in config.nginx.iter().enumerate() {
+        let Some(path) = &nginx.allow_file else { continue };
+        let text = match no_directory(path) {
+            Some(text) => format!("{text}: make it for this user, who writes the file anew"),
+            None if !path.exists() => {
+                format!(
+                    ": {} is not there yet: nginx does not start before it is",
+                    path.display()
+                )
+            }
+            None => continue,
+        };
+        findings.warnings.push(Fault {
+            index,
+            ..fault("nginx", "allow_file", text)
+        });
     }
 }
 

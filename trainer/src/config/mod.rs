@@ -5,6 +5,7 @@ mod check;
 mod dashboard;
 mod environment;
 mod error;
+mod nginx;
 mod place;
 mod retrain;
 mod secret;
@@ -21,6 +22,7 @@ pub use access::{AccessError, StoreAccess, author, now};
 pub use check::{Args, run};
 pub use dashboard::DashboardSection;
 pub use error::ConfigError;
+pub use nginx::NginxSection;
 pub use retrain::{Policy, RetrainSection};
 pub use secret::{Secret, SecretError, read_secret};
 
@@ -64,6 +66,8 @@ pub struct Config {
     pub retrain: RetrainSection,
     /// `[calibrate]`
     pub calibrate: CalibrateSection,
+    /// `[[nginx]]`
+    pub nginx: Vec<NginxSection>,
     /// `[llm]`
     pub llm: sekisho_llm::Config,
 }
@@ -358,6 +362,7 @@ fn validate(config: &Config) -> Result<(), Fault> {
     }
     dashboard::validate(&config.dashboard)?;
     retrain::validate(&config.retrain)?;
+    nginx::validate(&config.nginx)?;
     sources(&config.samples)
 }
 

@@ -104,6 +104,57 @@ fn what_is_wrong_is_named_with_its_line() {
 }
 
 #[test]
+fn nginx_that_cannot_be_watched_are_told_with_their_line() {
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let error = read_text(text, &[]).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{text}\n{error}");
+    }
+    let one = "[[nginx]]\nname = \"shop\"\napi = \"http://127.0.0.1:8080/sekisho/\"\n";
+    let (config, _) = read_text(one, &[]).unwrap();
+    assert_eq!(
+        (config.nginx[0].poll_seconds, &config.nginx[0].allow_file),
+        (5, &None)
+    );
+    check(
+        "[[nginx]]\nname = \"shop\"\n",
+        "sekisho.toml:1:1: missing field `api`",
+    );
+    check(
+        &one.replace("shop", "our shop"),
+        "sekisho.toml:2: name is 1 to 64 of a-z",
+    );
+    check(
+        &one.replace("http", "https"),
+        "sekisho.toml:3: api begins with http://",
+    );
+    check(
+        &format!("{one}poll_seconds = 0\n"),
+        "sekisho.toml:4: poll_seconds is 1 to 60",
+    );
+    check(
+        &format!("{one}allow_file = \"/\"\n"),
+        "sekisho.toml:4: allow_file names a file",
+    );
+    check(
+        &format!("{one}{one}"),
+        "sekisho.toml:5: the same name as number 1",
+    );
+    let other = one.replace("shop", "b").replace("sekisho/", "sekisho");
+    check(
+        &format!("{one}{other}"),
+        "sekisho.toml:6: the same api as number 1",
+    );
+    let many: String = (0..17)
+        .map(|number| {
+            one.replace("shop", &format!("n{number}"))
+                .replace("8080", &format!("{}", 8000 + number))
+        })
+        .collect();
+    check(&many, "sekisho.toml:50: at most 16 nginx are watched");
+}
+
+#[test]
 fn what_retraining_cannot_work_with_is_told_with_its_line() {
     #[track_caller]
     fn check(line: &str, expected: &str) {

@@ -31,6 +31,7 @@ use crate::llm::{self, LlmError};
 use crate::retrain;
 use crate::store::{Names, Store, StoreError};
 use crate::tail::TailError;
+use crate::watch::Watch;
 use collector::Collector;
 use connection::{Bounded, Peer};
 use shared::{Access, Shared};
@@ -155,12 +156,13 @@ pub fn run(args: &Args) -> Result<(), ServeError> {
         .enable_all()
         .build()?;
     let chain = language_models(&config, &runtime)?;
-    let access = Access::new(&config, names, token, shared, chain.clone());
+    let access = Access::new(&config, names.clone(), token, shared, chain.clone());
     let listener = runtime.block_on(listen(config.api.listen))?;
     let collecting = thread::Builder::new()
         .name("collector".into())
         .spawn(move || collector.run(&stopped))?;
-    // Not waited for at the end: what it is at, it does again.
+    // Neither is waited for at the end: what they are at, they do again.
+    watch_nginx(&access, &names, &asked)?;
     thread::Builder::new()
         .name("retrain".into())
         .spawn(move || retrain::scheduled(&config, &asked))?;
@@ -175,6 +177,18 @@ pub fn run(args: &Args) -> Result<(), ServeError> {
         return Err(io::Error::other("the collector broke off").into());
     }
     tracing::info!("ended");
+    Ok(())
+}
+
+/// A thread for each nginx of the configuration: one that does not answer keeps nobody waiting.
+fn watch_nginx(access: &Access, names: &Names, stop: &watch::Receiver<bool>) -> Result<(), ServeError> {
+    for place in 0..access.live.len() {
+        let watch = Watch::new(access.live.clone(), place, names.clone(), &access.path)?;
+        let stop = stop.clone();
+        thread::Builder::new()
+            .name(format!("watch-{place}"))
+            .spawn(move || watch.run(&stop))?;
+    }
     Ok(())
 }
 

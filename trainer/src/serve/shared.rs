@@ -13,6 +13,7 @@ use super::pages::Dashboard;
 use crate::config::{Config, Secret, now};
 use crate::explain::Models;
 use crate::store::{Names, Retention, Store, StoreError};
+use crate::watch::Live;
 
 /// Questions to the store at a time: more would only wait for the disk together.
 const READERS: usize = 4;
@@ -66,6 +67,8 @@ pub struct Access {
     pub chain: Option<Arc<Chain>>,
     /// What the pages work with.
     pub dashboard: Dashboard,
+    /// How every watched nginx is doing.
+    pub live: Arc<Live>,
     token: Option<[u8; 32]>,
     idle: Mutex<Vec<Store>>,
     readers: Arc<Semaphore>,
@@ -83,6 +86,7 @@ impl Access {
         Access {
             began: now(),
             requests: Arc::default(),
+            live: Arc::new(Live::new(&config.nginx)),
             chain,
             path: config.store.path.clone(),
             names,

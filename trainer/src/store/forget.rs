@@ -21,6 +21,8 @@ pub struct Forgotten {
     pub snapshots: usize,
     /// Lines of a newer version that named it.
     pub aside: usize,
+    /// Bans on it, those in force too: nginx keeps these until they end.
+    pub decisions: usize,
 }
 
 impl Store {
@@ -50,6 +52,10 @@ impl Store {
             forgotten.snapshots += drop_snapshots(&transaction, client)?;
             delete("DELETE FROM client WHERE id = ?")?;
         }
+        forgotten.decisions = transaction.execute(
+            "DELETE FROM decision WHERE client = ?1 AND (?2 IS NULL OR zone = ?2)",
+            (&kept, zone),
+        )?;
         // What a newer version wrote may name it elsewhere than in the field that we know, as a whole string: the
         // name of one client is often the beginning of another's.
         forgotten.aside = transaction.execute(

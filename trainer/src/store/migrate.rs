@@ -18,7 +18,7 @@ pub(super) struct Migration {
 }
 
 /// All steps, in order.
-pub(super) const MIGRATIONS: [Migration; 6] = [
+pub(super) const MIGRATIONS: [Migration; 7] = [
     Migration {
         number: 1,
         name: "001_samples",
@@ -43,6 +43,11 @@ pub(super) const MIGRATIONS: [Migration; 6] = [
         number: 5,
         name: "005_llm",
         sql: include_str!("migrations/005_llm.sql"),
+    },
+    Migration {
+        number: 7,
+        name: "007_watch",
+        sql: include_str!("migrations/007_watch.sql"),
     },
     Migration {
         number: 8,

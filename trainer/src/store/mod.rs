@@ -6,6 +6,7 @@
 mod aside;
 mod audit;
 mod census;
+mod decisions;
 mod error;
 mod explained;
 mod files;
@@ -22,6 +23,7 @@ mod site;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -31,18 +33,20 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 
 pub use census::Census;
+pub use decisions::{DecisionEvent, DecisionPage, DecisionQuery, DecisionRow, End, EventKind, NewDecision};
 pub use error::StoreError;
 pub use explained::{Kept, Others, PeerRow, SourceRow};
 pub use files::{FileId, Line, MAX_FILES, Position};
 pub use forget::Forgotten;
 pub use ingest::{Counts, Intake, severity};
 pub use labels::{Class, Origin, Outcome, StoredLabel};
-pub use names::Names;
+pub use names::{Names, is_pseudonym};
 pub use pages::{ClientOrder, ClientRow, MAX_PAGE, PageQuery};
 pub use period::{AuditCount, LabelCount, PeriodRow};
 pub use retention::{Age, Retention};
 pub use rows::{ExportRow, Selection};
 pub use sources::SourceTotals;
+pub use traffic::{COARSE, FINE, Reading, TrafficCounts, TrafficRow};
 
 /// Marks a SQLite file as ours (`PRAGMA application_id`): "Skst" in ASCII.
 const APPLICATION: i32 = 0x536b_7374;

@@ -123,7 +123,8 @@ pub fn network_of(name: &str) -> Option<String> {
     }
 }
 
-fn is_pseudonym(name: &str) -> bool {
+/// Whether a name is a pseudonym, under whatever key.
+pub fn is_pseudonym(name: &str) -> bool {
     name.strip_prefix(MARK).is_some_and(|rest| {
         rest.len() == 2 * PSEUDONYM && rest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     })

@@ -85,6 +85,8 @@ impl Store {
             .execute("DELETE FROM file WHERE seen < ?", [cutoff])?;
         self.connection
             .execute("DELETE FROM snapshot WHERE at < ?", [cutoff])?;
+        self.prune_traffic(cutoff, now)?;
+        self.prune_decisions(cutoff)?;
         if self.used_bytes()? > retention.bytes {
             let aim = retention.bytes / 100 * FILL;
             while self.used_bytes()? > aim {

@@ -13,6 +13,7 @@ use crate::serve::shared::Access;
 pub async fn status(State(access): State<Arc<Access>>) -> Result<Json<Value>, Refusal> {
     let health = access.shared.health();
     let retention = access.retention;
+    let nginx = access.live.now();
     let answer = access.ask(move |store, _| {
         let totals = store.totals()?;
         // What cannot be told of models is no reason to tell nothing of samples.
@@ -42,6 +43,7 @@ pub async fn status(State(access): State<Arc<Access>>) -> Result<Json<Value>, Re
             "totals": totals,
             "sources": sources,
             "retrain": retraining,
+            "nginx": nginx,
         }))
     });
     Ok(Json(answer.await?))

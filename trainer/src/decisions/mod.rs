@@ -1,0 +1,3 @@
+//! Bans as people and other programs deal with them.
+
+pub mod order;
