@@ -19,6 +19,7 @@ mod learn;
 mod llm;
 mod logs;
 mod onnx;
+mod picture;
 mod plot;
 mod registry;
 mod replay;
