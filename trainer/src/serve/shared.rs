@@ -8,7 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
-use super::pages::Dashboard;
+use super::pages::{Dashboard, Known};
 use crate::config::{Config, Secret};
 use crate::explain::Models;
 use crate::store::{Names, Retention, Store, StoreError};
@@ -61,6 +61,8 @@ pub struct Access {
     pub chain: Option<Arc<Chain>>,
     /// What the pages work with.
     pub dashboard: Dashboard,
+    /// What pages know of the site for a while.
+    pub known: Known,
     token: Option<[u8; 32]>,
     idle: Mutex<Vec<Store>>,
     readers: Arc<Semaphore>,
@@ -84,6 +86,7 @@ impl Access {
             shared,
             models: Models::new(config.models.clone(), None),
             dashboard: Dashboard::new(&config.dashboard),
+            known: Known::default(),
             token: token.map(|token| Sha256::digest(token.bytes()).into()),
             idle: Mutex::default(),
             readers: Arc::new(Semaphore::new(READERS)),
