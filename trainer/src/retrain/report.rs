@@ -309,7 +309,7 @@ mod tests {
                 alarms: 1,
                 watched: 2,
                 alarming: vec!["asset_share (0.31)".to_owned()],
-                trouble: None,
+                ..ZoneDrift::default()
             }],
             notes: vec!["champion does not say until when it learnt".to_owned()],
             ..Account::default()
