@@ -29,6 +29,9 @@ use loopback::Loopback;
 use origin::Origin;
 use pace::Speed;
 use report::Report;
+use send::Sending;
+
+use crate::config::now;
 
 /// How the report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -71,6 +74,10 @@ pub struct Args {
     #[arg(long, value_name = "SPEED", default_value = "max")]
     speed: Speed,
 
+    /// Move all times, so that the last request is now: what is stored and shown is of these days
+    #[arg(long, requires = "logs")]
+    end_now: bool,
+
     /// Afterwards tell what was stopped, from nginx's decision log (`sekisho_json` in contrib/demo/nginx.conf)
     #[arg(long, value_name = "FILE")]
     decisions: Option<PathBuf>,
@@ -91,13 +98,16 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         origin.serve()?;
     }
     let sent = match &args.to {
-        Some(to) => Some(send::send(
-            &args.logs,
-            to,
-            &args.log_format,
-            args.limit,
-            args.speed,
-        )?),
+        Some(to) => {
+            let sending = Sending {
+                logs: &args.logs,
+                format: &args.log_format,
+                limit: args.limit,
+                speed: args.speed,
+                end: args.end_now.then(now),
+            };
+            Some(send::send(&sending, to)?)
+        }
         None => None,
     };
     let decisions = args.decisions.as_deref().map(digest::read).transpose()?;

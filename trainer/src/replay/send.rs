@@ -34,6 +34,9 @@ pub enum SendError {
         /// Lines that no format fits.
         unparsable: u64,
     },
+    /// Standard input is read once.
+    #[error("--end-now reads the log twice, first for its last time: give a file instead of standard input")]
+    Twice,
     /// nginx does not answer.
     #[error("nginx at {address} did not answer request {number}")]
     Exchange {
@@ -87,15 +90,30 @@ impl Skipped {
     }
 }
 
-/// Sends the first `limit` lines of logs to the nginx at `to`, strictly one after the other.
-pub fn send(
-    logs: &[PathBuf],
-    to: &Loopback,
-    format: &Format,
-    limit: Option<u64>,
-    speed: Speed,
-) -> Result<Sent, SendError> {
-    let logs = Logs::open(logs, format)?;
+/// What is sent, and how.
+pub struct Sending<'a> {
+    /// The logs, plain or `.gz`; `-` is standard input.
+    pub logs: &'a [PathBuf],
+    /// How they are written.
+    pub format: &'a Format,
+    /// No more than so many lines.
+    pub limit: Option<u64>,
+    /// How fast.
+    pub speed: Speed,
+    /// All times are moved by as much as brings the last to this one, unix seconds.
+    pub end: Option<u32>,
+}
+
+/// Sends lines of logs to the nginx at `to`, strictly one after the other.
+pub fn send(sending: &Sending<'_>, to: &Loopback) -> Result<Sent, SendError> {
+    let Sending {
+        format, limit, speed, ..
+    } = *sending;
+    let shift = match sending.end {
+        Some(end) => i64::from(end) - i64::from(last(sending)?),
+        None => 0,
+    };
+    let logs = Logs::open(sending.logs, format)?;
     let done = AtomicU64::new(0);
     let bar = progress(limit, logs.bytes());
     let mut replay = Replay {
@@ -104,6 +122,7 @@ pub fn send(
         format,
         speed,
         limit: limit.unwrap_or(u64::MAX),
+        shift,
         lines: 0,
         begun: Instant::now(),
         first_at: None,
@@ -122,6 +141,31 @@ pub fn send(
     }
 }
 
+/// The latest time of the lines that will be sent.
+fn last(sending: &Sending<'_>) -> Result<u32, SendError> {
+    if sending.logs.iter().any(|path| path.as_os_str() == "-") {
+        return Err(SendError::Twice);
+    }
+    let mut left = sending.limit.unwrap_or(u64::MAX);
+    let mut last = 0;
+    let read = Logs::open(sending.logs, sending.format)?.for_each(&AtomicU64::new(0), |batch| {
+        for line in batch.parse(sending.format, |_, entry| entry.at) {
+            if left == 0 {
+                return Err(ControlFlow::Break(()));
+            }
+            left -= 1;
+            if let Parsed::Entry(at) = line {
+                last = last.max(at);
+            }
+        }
+        Ok(())
+    });
+    match read {
+        Ok(_) | Err(ControlFlow::Break(())) => Ok(last),
+        Err(ControlFlow::Continue(error)) => Err(error),
+    }
+}
+
 /// A replay under way.
 struct Replay<'a> {
     client: Client,
@@ -129,6 +173,8 @@ struct Replay<'a> {
     format: &'a Format,
     speed: Speed,
     limit: u64,
+    /// Seconds that every time is moved by.
+    shift: i64,
     lines: u64,
     begun: Instant,
     first_at: Option<u32>,
@@ -156,12 +202,15 @@ impl Replay<'_> {
 
     fn line(&mut self, line: Parsed<Entry<'_>>) -> Result<(), SendError> {
         match line {
-            Parsed::Entry(entry) => match write_request(&entry, &self.host, &mut self.buffer) {
-                Ok(()) => self.request(entry.at)?,
-                Err(Skip::NoRequest) => self.sent.skipped.no_request += 1,
-                Err(Skip::NoAddress) => self.sent.skipped.no_address += 1,
-                Err(Skip::TooLong) => self.sent.skipped.too_long += 1,
-            },
+            Parsed::Entry(mut entry) => {
+                entry.at = u32::try_from(i64::from(entry.at) + self.shift).unwrap_or(entry.at);
+                match write_request(&entry, &self.host, &mut self.buffer) {
+                    Ok(()) => self.request(entry.at)?,
+                    Err(Skip::NoRequest) => self.sent.skipped.no_request += 1,
+                    Err(Skip::NoAddress) => self.sent.skipped.no_address += 1,
+                    Err(Skip::TooLong) => self.sent.skipped.too_long += 1,
+                }
+            }
             Parsed::Unparsable(_) => self.sent.skipped.unparsable += 1,
             Parsed::Overlong => self.sent.skipped.too_long += 1,
             Parsed::Blank => {}
