@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::category::Category;
+use super::canonical::{canonical, tidy};
+use super::category::{Category, Condition, RULES};
 use super::claim::{Claim, MAX_CLAIMS};
 use super::prompt::{Sight, evidence_rows};
 use super::similar::{Candidate, Said};
@@ -84,7 +85,7 @@ fn claimed(candidate: &Candidate<'_>, snapshot: &Snapshot) -> Vec<Claim> {
     let votes = candidate.row.feedback.iter().flat_map(|feedback| &feedback.votes);
     let votes: Vec<&(String, bool)> = votes.collect();
     let vote = |claim: &Claim| {
-        let text = super::canonical::canonical(&json!(claim));
+        let text = canonical(&json!(claim));
         votes.iter().find(|(voted, _)| *voted == text).map(|(_, up)| *up)
     };
     let mut claims: Vec<Claim> = kept
@@ -121,7 +122,8 @@ pub fn told(examples: &[Example], sight: Sight) -> String {
         let shown = |claim: &&Claim| sight == Sight::Unredacted || !matches!(claim, Claim::PathShare { .. });
         let claims: Vec<&Claim> = example.claims.iter().filter(shown).collect();
         let answer = json!({"category": example.category, "claims": claims});
-        let mut one = evidence_rows(&example.snapshot);
+        let mut one = facts(example);
+        one.push_str(&evidence_rows(&example.snapshot));
         let _ = writeln!(one, "answer: {answer}");
         if one.chars().count() <= MAX_LENGTH && !claims.is_empty() {
             number += 1;
@@ -134,4 +136,15 @@ pub fn told(examples: &[Example], sight: Sight) -> String {
     format!(
         "\nAnswers about other clients that a person found right; their ids are of their own evidence:\n{text}"
     )
+}
+
+/// What the category's rule looks at.
+fn facts(example: &Example) -> String {
+    let rule = RULES.iter().find(|(category, _)| *category == example.category);
+    let mut text = String::new();
+    for condition in rule.map_or(&[][..], |(_, conditions)| conditions) {
+        let (Condition::Least(fact, _) | Condition::Most(fact, _)) = *condition;
+        let _ = writeln!(text, "{},{}", fact.as_str(), tidy(fact.of(&example.snapshot)));
+    }
+    text
 }

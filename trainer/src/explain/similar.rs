@@ -15,7 +15,7 @@ use crate::store::{CaseRow, Class};
 /// Cases that are shown: more than three nobody compares.
 pub const MAX_CASES: usize = 3;
 /// What is less near than this is another kind of client.
-const LEAST_NEAR: f64 = 0.75;
+const LEAST_NEAR: f64 = 0.85;
 /// Clients from which on their spread is known.
 const LEAST_CLIENTS: usize = 20;
 /// The least spread of a feature, in parts of what is far for its unit: where all clients have the same value, a small
@@ -108,7 +108,7 @@ pub struct Case {
     pub category: Category,
     /// What a person said.
     pub said: Said,
-    /// 0.75 to 1.
+    /// 0.85 to 1.
     pub near: f64,
 }
 

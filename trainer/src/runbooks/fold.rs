@@ -13,7 +13,7 @@ const WITH_RING: &str = "ぱぴぷぺぽパピプペポ";
 /// Latin letters with accents, lower case, and what is left of them.
 const ACCENTED: &str =
     "àáâãäåāăąçćĉċčďđèéêëēĕėęěĝğġģĥħìíîïĩīĭįĵķĺļľłñńņňòóôõöøōŏőŕŗřśŝşšţťŧùúûüũūŭůűųŵýÿŷźżž";
-const BARE: &str = "aaaaaaaaacccccddeeeeeeeeegggghhiiiiiiiijklllnnnnoooooooooorrrsssstttuuuuuuuuuuwyyyzzz";
+const BARE: &str = "aaaaaaaaacccccddeeeeeeeeegggghhiiiiiiiijkllllnnnnooooooooorrrsssstttuuuuuuuuuuwyyyzzz";
 
 /// The text folded. What stands between letters stays, as far as it is not a mark on one.
 pub fn fold(text: &str) -> String {

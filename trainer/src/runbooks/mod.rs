@@ -24,7 +24,7 @@ use crate::figures::counted;
 use crate::shape::OutputFormat;
 use crate::store::{Store, StoreError};
 use crate::visible::{escaped, masked};
-pub use index::{Hit, IndexedFile, Refreshed, files, refresh, search};
+pub use index::{Hit, IndexedFile, files, refresh, search};
 pub use words::query;
 
 /// Characters of a section that are shown.

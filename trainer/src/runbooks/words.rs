@@ -41,6 +41,11 @@ fn is_hiragana(letter: char) -> bool {
     matches!(letter, '\u{3041}'..='\u{309f}')
 }
 
+fn is_kanji(letter: char) -> bool {
+    matches!(letter, '\u{3005}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}'
+        | '\u{20000}'..='\u{3ffff}')
+}
+
 fn runs(text: &str) -> Vec<Run> {
     let mut found: Vec<Run> = Vec::new();
     let mut open = false;
@@ -103,10 +108,18 @@ pub fn query(text: &str) -> Option<String> {
             Run::Word(word) => add(format!("\"{}\" *", stem(&word))),
             Run::Unspaced(letters) => {
                 add(phrase(&letters));
-                // Particles between words are hiragana: what stands between them is looked for by itself, too.
-                for part in letters.split(|letter| is_hiragana(*letter)) {
-                    if part.len() > 1 && part.len() < letters.len() {
-                        add(phrase(part));
+                // Particles between words are hiragana: what stands between them is looked for by itself, too, and
+                // of a compound of kanji its words of two.
+                for part in letters
+                    .split(|letter| is_hiragana(*letter))
+                    .filter(|part| part.len() > 1)
+                {
+                    add(phrase(part));
+                    for pair in part
+                        .windows(2)
+                        .filter(|pair| pair.iter().all(|letter| is_kanji(*letter)))
+                    {
+                        add(phrase(pair));
                     }
                 }
             }
@@ -160,7 +173,11 @@ mod tests {
             assert_eq!(query(text).as_deref(), expected);
         }
         check("在庫", Some("\"在庫\""));
-        check("価格調査", Some("\"価格 格調 調査\""));
+        check(
+            "価格調査",
+            Some("\"価格 格調 調査\" OR \"価格\" OR \"格調\" OR \"調査\""),
+        );
+        check("リスト型", Some("\"リス スト ト型\""));
         check("棚", Some("\"棚\" *"));
         check(
             "在庫の確認",

@@ -41,7 +41,7 @@ pub use census::Census;
 pub use decisions::{DecisionEvent, DecisionPage, DecisionQuery, DecisionRow, End, EventKind, NewDecision};
 pub use error::StoreError;
 pub use explained::{Kept, Others, PeerRow, SourceRow};
-pub use feedback::{CaseRow, ExplainedRow, FeedbackRow, NewFeedback};
+pub use feedback::{CaseRow, FeedbackRow, NewFeedback};
 pub use files::{FileId, Line, MAX_FILES, Position};
 pub use forget::Forgotten;
 pub use groups::{Load, NetworkRow, Networks, Standing};
