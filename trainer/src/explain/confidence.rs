@@ -14,9 +14,11 @@ use crate::store::{Store, StoreError};
 const MARGIN: f64 = 2.0;
 /// Weight of the claims of a language model, and of the agreement of its answers.
 const CLAIMS: f64 = 1.0;
-/// Weight of a category's record with ever so many verdicts.
-const RECORD: f64 = 2.0;
-/// Verdicts at which the record has half of its weight.
+/// Weight of a category's record before anybody said anything: what nobody has judged is never nearly certain.
+const RECORD: f64 = 1.0;
+/// What it gains with ever so many verdicts.
+const PROVEN: f64 = 1.0;
+/// Verdicts at which it has gained half of that.
 const HALF: f64 = 10.0;
 
 /// So many of so many.
@@ -132,7 +134,10 @@ fn raw(parts: &Parts) -> f64 {
     let mut weighted = vec![(MARGIN, f64::midpoint(1.0, parts.margin.clamp(0.0, 1.0)))];
     weighted.extend(parts.claims.map(|claims| (CLAIMS, share(claims))));
     weighted.extend(parts.agreement.map(|agreement| (CLAIMS, share(agreement))));
-    weighted.push((RECORD * verdicts / (verdicts + HALF), share(parts.record)));
+    weighted.push((
+        RECORD + PROVEN * verdicts / (verdicts + HALF),
+        share(parts.record),
+    ));
     let all: f64 = weighted.iter().map(|(weight, _)| weight).sum();
     weighted.iter().map(|(weight, value)| weight * value).sum::<f64>() / all
 }
@@ -167,15 +172,15 @@ mod tests {
             assert_eq!((raw(&parts) * 1000.0).round() / 1000.0, expected, "{parts:?}");
         }
         check(0.0, None, None, (0, 0), 0.5);
-        check(1.0, None, None, (0, 0), 1.0);
-        check(0.6, None, None, (0, 0), 0.8);
-        check(0.6, Some((6, 6)), None, (0, 0), 0.825);
-        check(0.6, Some((0, 6)), None, (0, 0), 0.575);
-        check(0.6, None, Some((3, 3)), (0, 0), 0.8);
-        check(0.6, None, Some((1, 3)), (0, 0), 0.667);
-        check(0.6, None, None, (10, 10), 0.839);
-        check(0.6, None, None, (0, 10), 0.561);
-        check(0.6, None, None, (0, 1000), 0.402);
+        check(1.0, None, None, (0, 0), 0.833);
+        check(0.6, None, None, (0, 0), 0.7);
+        check(0.6, Some((6, 6)), None, (0, 0), 0.744);
+        check(0.6, Some((0, 6)), None, (0, 0), 0.556);
+        check(0.6, None, Some((3, 3)), (0, 0), 0.725);
+        check(0.6, None, Some((1, 3)), (0, 0), 0.625);
+        check(0.6, None, None, (10, 10), 0.85);
+        check(0.6, None, None, (0, 10), 0.493);
+        check(0.6, None, None, (0, 1000), 0.401);
     }
 
     #[test]
@@ -194,10 +199,10 @@ mod tests {
             };
             let found = history.confidence(parts);
             assert_eq!((found.value, found.calibrated, found.verdicts), expected);
-            assert_eq!(found.raw, 0.9);
+            assert_eq!(found.raw, 0.7667);
         }
-        check(&[], (0.9, false, 0));
-        check(&said(40, 49), (0.9, false, 49));
+        check(&[], (0.7667, false, 0));
+        check(&said(40, 49), (0.7667, false, 49));
         check(&said(30, 60), (0.5, true, 60));
         let history = History::new(&said(40, 49));
         assert_eq!(history.record(Category::PriceWatch), tally(40, 49));

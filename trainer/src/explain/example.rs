@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::canonical::{canonical, tidy};
 use super::category::{Category, Condition, RULES};
 use super::claim::{Claim, MAX_CLAIMS};
-use super::prompt::{Sight, evidence_rows};
+use super::prompt::Sight;
 use super::similar::{Candidate, Said};
 use super::snapshot::Snapshot;
 use super::verify::holds;
@@ -18,8 +18,10 @@ const MAX_EXAMPLES: usize = 4;
 const WANTED: usize = 3;
 /// Claims that are made by rule where no language model made any.
 const BY_RULE: usize = 3;
-/// Characters of an example; one that is longer is left out.
-const MAX_LENGTH: usize = 3000;
+/// Evidence of an example besides what its claims cite: the strongest.
+const STRONGEST: usize = 4;
+/// Characters of an example; one that is longer is left out. Some six hundred tokens: small models read four thousand.
+const MAX_LENGTH: usize = 1500;
 
 /// One example.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,7 +125,7 @@ pub fn told(examples: &[Example], sight: Sight) -> String {
         let claims: Vec<&Claim> = example.claims.iter().filter(shown).collect();
         let answer = json!({"category": example.category, "claims": claims});
         let mut one = facts(example);
-        one.push_str(&evidence_rows(&example.snapshot));
+        one.push_str(&rows(example, &claims));
         let _ = writeln!(one, "answer: {answer}");
         if one.chars().count() <= MAX_LENGTH && !claims.is_empty() {
             number += 1;
@@ -145,6 +147,40 @@ fn facts(example: &Example) -> String {
     for condition in rule.map_or(&[][..], |(_, conditions)| conditions) {
         let (Condition::Least(fact, _) | Condition::Most(fact, _)) = *condition;
         let _ = writeln!(text, "{},{}", fact.as_str(), tidy(fact.of(&example.snapshot)));
+    }
+    text
+}
+
+/// The evidence that claims cite, and the strongest besides.
+fn rows(example: &Example, claims: &[&Claim]) -> String {
+    let cited = |id: &str| {
+        claims.iter().any(|claim| match claim {
+            Claim::AboveBaseline { e }
+            | Claim::BelowBaseline { e }
+            | Claim::RatioOf { e, .. }
+            | Claim::DrivesScore { e }
+            | Claim::Decides { e } => e == id,
+            Claim::CoOccurs { e1, e2 } => e1 == id || e2 == id,
+            Claim::Periodic {} | Claim::ManyAlike { .. } | Claim::PathShare { .. } => false,
+        })
+    };
+    let mut text = "id,feature,value,median,low,high,threshold,attribution\n".to_owned();
+    for (place, item) in example.snapshot.evidence.iter().enumerate() {
+        if place < STRONGEST || cited(&item.id) {
+            let tail = |number: Option<f64>| number.map_or_else(String::new, |number| number.to_string());
+            let _ = writeln!(
+                text,
+                "{},{},{},{},{},{},{},{}",
+                item.id,
+                item.feature,
+                item.value,
+                item.baseline.median,
+                tail(item.baseline.tails.map(|tails| tails.0)),
+                tail(item.baseline.tails.map(|tails| tails.1)),
+                tail(item.threshold),
+                item.attribution,
+            );
+        }
     }
     text
 }

@@ -126,7 +126,7 @@ fn user(snapshot: &Snapshot, sight: Sight) -> String {
 }
 
 /// The evidence as CSV.
-pub fn evidence_rows(snapshot: &Snapshot) -> String {
+fn evidence_rows(snapshot: &Snapshot) -> String {
     let mut text = "id,feature,meaning,unit,value,median,low,high,threshold,attribution\n".to_owned();
     for item in &snapshot.evidence {
         let (meaning, _) = noun_and_figure(Lang::En, item, item.value);
