@@ -39,7 +39,7 @@ impl Shop {
         let config = format!(
             "[[samples]]\npath = \"{}\"\n[store]\npath = \"{}\"\nretention_days = 3650\n[models]\ndirectory = \"{}\"\n\
              champion = \"{}\"\n[runbooks]\ndirectory = \"{}\"\n[[llm.targets]]\nname = \"here\"\nkind = \"openai\"\n\
-             base_url = \"{}\"\nmodel = \"{}\"\nlocal_only = true\ntimeout_seconds = 240\nmax_tokens = 160\n\
+             base_url = \"{}\"\nmodel = \"{}\"\nlocal_only = true\ntimeout_seconds = 240\nmax_tokens = 500\n\
              extra = {{ temperature = 0, \"x-guidance\" = {{ whitespace_flexible = false }} }}\n",
             path("samples.jsonl"),
             path("store.db"),
