@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use crate::{
     analyse, ask, calibrate, config, doctor, drift, evaluate, explain, export, forget, label, llm, registry,
-    replay, report, retrain, scan, serve, simulate, train, user,
+    replay, report, retrain, runbooks, scan, serve, simulate, train, user,
 };
 
 /// Watches how clients behave and says which are automated, from access logs, offline.
@@ -35,6 +35,8 @@ enum Command {
     User(user::Args),
     Label(label::Args),
     Explain(explain::Args),
+    Feedback(explain::feedback::Args),
+    Runbooks(runbooks::Args),
     Llm(llm::Args),
     Report(report::Args),
     Analyse(analyse::Args),
@@ -79,6 +81,11 @@ impl Cli {
             Command::User(args) => user::run(&args)?,
             Command::Label(args) => return Ok(label::run(&args)?),
             Command::Explain(args) => explain::run(&args)?,
+            Command::Feedback(args) => match explain::feedback::run(&args) {
+                Err(error) if error.is_usage() => wrong_usage("feedback", &error),
+                result => result?,
+            },
+            Command::Runbooks(args) => runbooks::run(&args)?,
             Command::Llm(args) => llm::run(&args)?,
             Command::Export(args) => match export::run(&args) {
                 Err(error) if error.is_usage() => wrong_usage("export", &error),

@@ -27,6 +27,7 @@ mod registry;
 mod replay;
 mod report;
 mod retrain;
+mod runbooks;
 mod scan;
 mod serve;
 mod shape;

@@ -6,7 +6,7 @@ pub fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
-            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{e0000}'..='\u{e0fff}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
         )
 }
 
@@ -52,6 +52,7 @@ mod tests {
         check("caf\u{e9} \u{202e}gpj".as_bytes(), 100, "café \\u{202e}gpj");
         check("1\u{61c}2".as_bytes(), 100, "1\\u{61c}2");
         check("\u{9b}31m".as_bytes(), 100, "\\u{9b}31m");
+        check("a\u{e0041}b".as_bytes(), 100, "a\\u{e0041}b");
         check(&[0xff, b'a'], 100, "\u{fffd}a");
         check(b"abcdef", 3, "abc…");
         check(&[b'x'; 1000], 2, "xx…");

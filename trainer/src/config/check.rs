@@ -9,7 +9,7 @@ use std::{env, fs};
 use clap::Subcommand;
 use thiserror::Error;
 
-use super::{Addresses, Config, ConfigError, DEFAULT_PATH, Fault, Loaded, fault, read_secret};
+use super::{Addresses, Config, ConfigError, DEFAULT_PATH, Fault, Loaded, fault, read_secret, runbooks};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -122,6 +122,7 @@ pub(super) fn look(config: &Config) -> Findings {
     model_files(config, &mut findings);
     secrets(config, &mut findings);
     language_models(config, &mut findings);
+    runbooks::look(&config.runbooks, &mut findings);
     if let Some(path) = &config.retrain.canaries
         && let Err(error) = fs::File::open(path)
     {

@@ -13,6 +13,7 @@ const SECTIONS: [&str; 8] = [
     "models",
     "gates",
     "retrain",
+    "runbooks",
     "calibrate",
 ];
 const PREFIX: &str = "SEKISHO_";

@@ -8,6 +8,7 @@ mod error;
 mod nginx;
 mod place;
 mod retrain;
+mod runbooks;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ pub use dashboard::DashboardSection;
 pub use error::ConfigError;
 pub use nginx::NginxSection;
 pub use retrain::{Policy, RetrainSection};
+pub use runbooks::RunbooksSection;
 pub use secret::{Secret, SecretError, read_secret};
 
 use crate::registry::Gates;
@@ -64,6 +66,8 @@ pub struct Config {
     pub gates: Gates,
     /// `[retrain]`
     pub retrain: RetrainSection,
+    /// `[runbooks]`
+    pub runbooks: RunbooksSection,
     /// `[calibrate]`
     pub calibrate: CalibrateSection,
     /// `[[nginx]]`
@@ -363,6 +367,7 @@ fn validate(config: &Config) -> Result<(), Fault> {
     dashboard::validate(&config.dashboard)?;
     retrain::validate(&config.retrain)?;
     nginx::validate(&config.nginx)?;
+    runbooks::validate(&config.runbooks)?;
     sources(&config.samples)
 }
 

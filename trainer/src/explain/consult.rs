@@ -2,25 +2,29 @@
 //! is kept of it.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use sekisho_llm::{Chain, Ended, Question, Target};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::background::{Background, What};
 use super::canonical::{canonical, digest, tidy};
 use super::category::{Fact, RULES, by_rule};
+use super::gather::Gathered;
 use super::prompt::{Prompt, Sight, prompt};
 use super::report::Report;
 use super::snapshot::{Evidence, Snapshot};
-use super::verify::{is_unlike, verify};
+use super::verify::{Verified, is_unlike, verify};
 use crate::llm::{KEPT, Keys};
 use crate::store::{Store, StoreError};
 
 /// Version of what an answer is found by: another one finds no older answer.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Tokens of an answer: a category, six claims and a note take half of them.
 const MAX_TOKENS: u32 = 800;
+/// Answers that are compared with each other at most.
+pub const MOST_ANSWERS: u32 = 8;
 /// Parts that shares are cut into where clients that are nearly the same are to look the same.
 const PARTS: f64 = 5.0;
 
@@ -62,6 +66,21 @@ pub struct Consulted {
     pub answer: Option<Value>,
     /// Where it comes from.
     pub source: Source,
+    /// Other answers to the same question, or about clients that are nearly the same: how they agree.
+    pub others: Vec<Other>,
+}
+
+/// Another answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Other {
+    /// Target that gave it.
+    pub provider: String,
+    /// Model that was asked.
+    pub model: String,
+    /// The answer, which nobody has checked yet.
+    pub answer: Value,
+    /// Whether it was given just now.
+    pub is_new: bool,
 }
 
 /// One question about one snapshot.
@@ -73,14 +92,15 @@ pub struct Inquiry {
 }
 
 impl Inquiry {
-    /// About a snapshot, to the targets of a chain. Path templates go in when all of them run on machines of the
-    /// operator's own.
-    pub fn new(snapshot: &Snapshot, targets: &[Target]) -> Inquiry {
+    /// About what was gathered, to the targets of a chain. Path templates and runbooks go in when all of them run on
+    /// machines of the operator's own.
+    pub fn new(gathered: &Gathered, targets: &[Target]) -> Inquiry {
+        let (snapshot, background) = (&gathered.snapshot, &gathered.background);
         let sight = match targets.iter().all(|target| target.local_only) {
             true => Sight::Unredacted,
             false => Sight::Redacted,
         };
-        let prompt = prompt(snapshot, sight);
+        let prompt = prompt(snapshot, background, sight);
         let asked: Vec<Value> = (targets.iter())
             .map(|target| {
                 json!([
@@ -99,7 +119,7 @@ impl Inquiry {
         Inquiry {
             keys: Keys {
                 exact: key(&json!(prompt.user)),
-                likeness: key(&outline(snapshot, sight)),
+                likeness: key(&json!([outline(snapshot, sight), known(background)])),
             },
             prompt,
             sight,
@@ -123,7 +143,20 @@ impl Inquiry {
             return Ok(None);
         };
         let says_something = kept.exact || !verify(snapshot, &answer).kept.is_empty();
-        Ok(says_something.then_some(Consulted {
+        if !says_something {
+            return Ok(None);
+        }
+        let others = store.answers_alike(&self.keys.likeness, &kept.key, now, MOST_ANSWERS - 1)?;
+        let others = others.into_iter().filter_map(|other| {
+            Some(Other {
+                answer: serde_json::from_str(&other.value).ok()?,
+                provider: other.provider,
+                model: other.model,
+                is_new: false,
+            })
+        });
+        Ok(Some(Consulted {
+            others: others.collect(),
             answer: Some(answer),
             source: Source::Kept {
                 provider: kept.provider,
@@ -131,6 +164,25 @@ impl Inquiry {
                 exact: kept.exact,
             },
         }))
+    }
+
+    /// Asks again until there are so many answers, for at most `deadline`: how they agree is part of confidence. Ends
+    /// with the first question that nobody answers.
+    pub async fn repeat(&self, chain: &Chain, consulted: &mut Consulted, times: u32, deadline: Duration) {
+        let begun = Instant::now();
+        while consulted.answer.is_some() && consulted.others.len() + 1 < times as usize {
+            let left = deadline.saturating_sub(begun.elapsed());
+            let again = self.ask(chain, left).await;
+            let (Source::Asked { provider, model, .. }, Some(answer)) = (again.source, again.answer) else {
+                return;
+            };
+            consulted.others.push(Other {
+                provider,
+                model,
+                answer,
+                is_new: true,
+            });
+        }
     }
 
     /// Asks, for at most `deadline`.
@@ -154,17 +206,19 @@ impl Inquiry {
                     model: answer.model,
                     duration_ms,
                 },
+                others: Vec::new(),
             },
             Ended::Unanswered(reason) => Consulted {
                 answer: None,
                 source: Source::Unanswered {
                     reason: reason.to_string(),
                 },
+                others: Vec::new(),
             },
         }
     }
 
-    /// Keeps a new answer beside its snapshot, which must be kept already, and counts what became of its claims.
+    /// Keeps new answers beside their snapshot, which must be kept already, and counts what became of their claims.
     ///
     /// # Errors
     /// The store refuses.
@@ -176,29 +230,60 @@ impl Inquiry {
         consulted: &Consulted,
         now: u32,
     ) -> Result<(), StoreError> {
-        let (Source::Asked { provider, model, .. }, Some(answer), Some(verified)) =
-            (&consulted.source, &consulted.answer, &report.verified)
-        else {
-            return Ok(());
+        let booked = |who: (&str, &str), verified: &Verified| {
+            let (kept, dropped) = (verified.kept.len() as u64, verified.dropped.len() as u64);
+            chain.claims(who.0, who.1, kept, dropped);
+            store.count_claims(who.0, who.1, &outcomes(verified))
         };
-        let mut outcomes: BTreeMap<String, u64> = BTreeMap::new();
-        outcomes.insert(KEPT.to_owned(), verified.kept.len() as u64);
-        for dropped in &verified.dropped {
-            let reason = json!(dropped.reason);
-            *outcomes
-                .entry(reason.as_str().unwrap_or_default().to_owned())
-                .or_default() += 1;
+        let keep = |keys: &Keys, who: (&str, &str), answer: &Value| {
+            store.keep_answer(keys, &report.id, (who.0, who.1, &answer.to_string()), now)
+        };
+        if let (Source::Asked { provider, model, .. }, Some(answer), Some(verified)) =
+            (&consulted.source, &consulted.answer, &report.verified)
+        {
+            booked((provider, model), verified)?;
+            keep(&self.keys, (provider, model), answer)?;
         }
-        let (kept, dropped) = (verified.kept.len() as u64, verified.dropped.len() as u64);
-        chain.claims(provider, model, kept, dropped);
-        store.count_claims(provider, model, &outcomes)?;
-        store.keep_answer(
-            &self.keys,
-            &report.id,
-            (provider, model, &answer.to_string()),
-            now,
-        )
+        for (other, number) in consulted.others.iter().zip(2..).filter(|(other, _)| other.is_new) {
+            let number: u32 = number;
+            let who = (other.provider.as_str(), other.model.as_str());
+            booked(who, &verify(&report.snapshot, &other.answer))?;
+            let keys = Keys {
+                exact: digest(format!("{} {number}", self.keys.exact).as_bytes()),
+                likeness: self.keys.likeness.clone(),
+            };
+            keep(&keys, who, &other.answer)?;
+        }
+        Ok(())
     }
+}
+
+/// How many claims were kept, and how many dropped for which reason.
+fn outcomes(verified: &Verified) -> BTreeMap<String, u64> {
+    let mut outcomes: BTreeMap<String, u64> = BTreeMap::new();
+    outcomes.insert(KEPT.to_owned(), verified.kept.len() as u64);
+    for dropped in &verified.dropped {
+        let reason = json!(dropped.reason);
+        let reason = reason.as_str().unwrap_or_default().to_owned();
+        *outcomes.entry(reason).or_default() += 1;
+    }
+    outcomes
+}
+
+/// Which sources there are, without how near they are: clients that are nearly the same have the same ones.
+fn known(background: &Background) -> Value {
+    let each = background.sources.iter().map(|source| match &source.what {
+        What::Case(case) => json!(["case", case.snapshot, case.said]),
+        What::Runbook(page) => json!([
+            "runbook",
+            page.path,
+            page.heading,
+            page.date,
+            page.stale,
+            page.excerpt
+        ]),
+    });
+    each.collect()
 }
 
 /// A snapshot in few strokes: those of clients that are nearly the same are equal. An answer about one is checked on the

@@ -1,4 +1,4 @@
-//! What is made of a snapshot without any language model: category, suggestion, and how sure that is.
+//! What is made of a snapshot without any language model: category, suggestion, and what grounds there are for it.
 
 use serde::Serialize;
 
@@ -31,7 +31,7 @@ pub enum Action {
     AskOperator,
 }
 
-/// How sure the verdict is; computed, never asked for.
+/// How good the grounds for a suggestion are; computed, never asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
@@ -43,9 +43,9 @@ pub enum Level {
     Strong,
 }
 
-/// What the level stands on.
+/// What a suggestion stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Sureness {
+pub struct Grounds {
     /// The level.
     pub level: Level,
     /// Score less the threshold of suspicion.
@@ -63,22 +63,22 @@ pub struct Explanation {
     pub category: Category,
     /// What to do.
     pub action: Action,
-    /// How sure.
-    pub sureness: Sureness,
+    /// What that stands on.
+    pub grounds: Grounds,
 }
 
 /// Explains a snapshot. It depends on nothing else.
 pub fn explain(snapshot: &Snapshot) -> Explanation {
     let category = by_rule(snapshot);
-    let sureness = sureness(snapshot);
+    let grounds = grounds(snapshot);
     Explanation {
         category,
-        action: action(snapshot, category, sureness.level),
-        sureness,
+        action: action(snapshot, category, grounds.level),
+        grounds,
     }
 }
 
-fn sureness(snapshot: &Snapshot) -> Sureness {
+fn grounds(snapshot: &Snapshot) -> Grounds {
     let (samples, flagged) = (snapshot.samples.total, snapshot.flagged);
     let agreed = if is_held_against(snapshot) {
         flagged
@@ -95,7 +95,7 @@ fn sureness(snapshot: &Snapshot) -> Sureness {
     } else {
         Level::Fair
     };
-    Sureness {
+    Grounds {
         level,
         margin: tidy(snapshot.score - snapshot.policy.suspect),
         samples,

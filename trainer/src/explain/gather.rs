@@ -6,10 +6,12 @@ use sekisho_core::feature::{COUNT, FEATURES, Features};
 use sha2::{Digest, Sha256};
 
 use super::ExplainError;
+use super::background::Background;
 use super::canonical::tidy;
 use super::category::by_rule;
 use super::evidence::Case;
 use super::models::Models;
+use super::similar::Ruler;
 use super::snapshot::{
     Alike, Counterfactual, List, MAX_TEMPLATES, Paths, Policy, Snapshot, Subject, Template, VERSION, Window,
 };
@@ -62,6 +64,10 @@ pub struct Gathered {
     pub clients: Vec<i64>,
     /// What it was compared with.
     pub visitors: Visitors,
+    /// What differences between its site's clients are measured by.
+    pub ruler: Ruler,
+    /// What else is known; nothing before somebody looks.
+    pub background: Background,
 }
 
 /// Makes the snapshot of a client, or of its cluster. The same rows give the same document.
@@ -115,6 +121,12 @@ pub fn gather_among(
         window.to.saturating_add(AROUND),
     );
     let mut peers = store.others(zone, asked.client.id, around, MAX_PEERS)?;
+    let known: Vec<&Features> = visitors
+        .iter()
+        .chain(&peers)
+        .map(|other| &other.features)
+        .collect();
+    let ruler = Ruler::of(&known);
     peers.retain(|peer| distance(&peer.features, &features) <= ALIKE);
     let mut members = vec![(asked.client.id, rows.clone())];
     if asked.cluster {
@@ -132,6 +144,7 @@ pub fn gather_among(
         names: &store.snapshot_names(names)?,
     };
     let mut gathered = facts.frame(&features, model.thresholds().suspect, model.thresholds().reject);
+    gathered.ruler = ruler;
     let features = facts.features(features);
     let snapshot = &mut gathered.snapshot;
     if asked.cluster {
@@ -258,6 +271,8 @@ impl Facts<'_> {
             lists,
             clients,
             visitors: self.visitors.clone(),
+            ruler: Ruler::default(),
+            background: Background::default(),
         }
     }
 

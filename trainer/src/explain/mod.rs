@@ -1,17 +1,24 @@
 //! `sekisho explain`: why a client was judged so, from a snapshot of evidence that anybody can check.
 
+mod background;
+mod calibration;
 mod canonical;
 mod category;
 mod claim;
+mod confidence;
 mod consult;
 mod evidence;
+mod example;
 mod explanation;
+pub mod feedback;
 mod gather;
+mod handbook;
 mod measure;
 mod models;
 mod prompt;
 mod report;
 mod show;
+mod similar;
 mod snapshot;
 mod template;
 #[cfg(test)]
@@ -25,7 +32,7 @@ mod words;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use thiserror::Error;
@@ -37,7 +44,8 @@ use crate::registry::RegistryError;
 use crate::scan::ScanError;
 use crate::store::{Names, Store, StoreError};
 use crate::visible::escaped;
-pub use consult::{Consulted, Inquiry, Source};
+pub use background::Background;
+pub use consult::{Consulted, Inquiry, MOST_ANSWERS, Source};
 pub use gather::{Asked, Gathered, gather, gather_among, people};
 pub use models::Models;
 use prompt::{Sight, prompt};
@@ -129,6 +137,10 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = DEADLINE, value_parser = clap::value_parser!(u64).range(1..=600))]
     deadline: u64,
 
+    /// Ask so many times, and tell how the answers agree; what is kept of earlier answers counts
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with_all = ["answer", "rules"], value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_ANSWERS)))]
+    repeat: u32,
+
     #[command(flatten)]
     access: StoreAccess,
 }
@@ -219,14 +231,17 @@ pub fn run(args: &Args) -> Result<(), ExplainError> {
         let found = found.ok_or_else(|| ExplainError::Digest(escaped(digest.as_bytes(), SHOWN)))?;
         return Ok(writeln!(out, "{found}")?);
     }
-    let section = Config::load(args.access.config.as_deref(), std::env::vars())?
-        .config
-        .models;
-    let models = Models::new(section, args.model.clone());
+    let config = Config::load(args.access.config.as_deref(), std::env::vars())?.config;
+    let models = Models::new(config.models, args.model.clone());
     let client = args.client.as_deref().unwrap_or_default();
     let mut asked = resolve(&store, &names, client, args.zone.as_deref())?;
     asked.cluster = args.cluster;
-    let gathered = gather(&store, &names, &models, &asked)?;
+    let mut gathered = gather(&store, &names, &models, &asked)?;
+    let background = Background::of(&store, &asked.client, &gathered, &config.runbooks, now())?;
+    if let Some(warning) = &background.warning {
+        eprintln!("sekisho: warning: {warning}");
+    }
+    gathered.background = background;
     if args.prompt {
         let sight = if args.unredacted {
             Sight::Unredacted
@@ -236,7 +251,7 @@ pub fn run(args: &Args) -> Result<(), ExplainError> {
         return Ok(writeln!(
             out,
             "{:#}",
-            serde_json::json!(prompt(&gathered.snapshot, sight))
+            serde_json::json!(prompt(&gathered.snapshot, &gathered.background, sight))
         )?);
     }
     let report = match &args.answer {
@@ -244,6 +259,7 @@ pub fn run(args: &Args) -> Result<(), ExplainError> {
             let given = Consulted {
                 answer: Some(read_answer(path)?),
                 source: Source::Given,
+                others: Vec::new(),
             };
             Report::new(&asked.client, gathered, Some(&given))
         }
@@ -267,11 +283,15 @@ fn consult(args: &Args, store: &Store, asked: &Asked, gathered: Gathered) -> Res
     let Some((chain, runtime)) = at_hand else {
         return Ok(Report::new(&asked.client, gathered, None));
     };
-    let inquiry = Inquiry::new(&gathered.snapshot, chain.targets());
-    let consulted = match inquiry.before(store, &gathered.snapshot, now())? {
+    let inquiry = Inquiry::new(&gathered, chain.targets());
+    let deadline = Duration::from_secs(args.deadline);
+    let begun = Instant::now();
+    let mut consulted = match inquiry.before(store, &gathered.snapshot, now())? {
         Some(before) => before,
-        None => runtime.block_on(inquiry.ask(&chain, Duration::from_secs(args.deadline))),
+        None => runtime.block_on(inquiry.ask(&chain, deadline)),
     };
+    let left = deadline.saturating_sub(begun.elapsed());
+    runtime.block_on(inquiry.repeat(&chain, &mut consulted, args.repeat, left));
     let report = Report::new(&asked.client, gathered, Some(&consulted));
     report.keep(store, now())?;
     inquiry.keep(store, &chain, &report, &consulted, now())?;

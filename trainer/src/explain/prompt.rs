@@ -6,8 +6,10 @@ use std::fmt::Write;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::background::Background;
 use super::category::{Condition, Fact, RULES};
 use super::claim::schema;
+use super::example;
 use super::snapshot::{List, Snapshot};
 use super::verify::{DRIVES, LEAST_RATIO, LEAST_SHARE, MANY};
 use super::words::Lang;
@@ -33,12 +35,13 @@ pub struct Prompt {
     pub schema: Value,
 }
 
-/// Builds the question.
-pub fn prompt(snapshot: &Snapshot, sight: Sight) -> Prompt {
+/// Builds the question. Runbooks are in it where the models run here, or the operator shares them.
+pub fn prompt(snapshot: &Snapshot, background: &Background, sight: Sight) -> Prompt {
+    let here = sight == Sight::Unredacted;
     Prompt {
-        system: system(),
-        user: user(snapshot, sight),
-        schema: schema(snapshot, sight == Sight::Unredacted),
+        system: system() + &example::told(&background.examples, sight),
+        user: user(snapshot, sight) + &background.told(here || background.share),
+        schema: schema(snapshot, here),
     }
 }
 
@@ -95,24 +98,8 @@ fn user(snapshot: &Snapshot, sight: Sight) -> String {
         snapshot.site.clients,
     );
     push_facts(&mut text, snapshot);
-    text.push_str("\nid,feature,meaning,unit,value,median,low,high,threshold,attribution\n");
-    for item in &snapshot.evidence {
-        let (meaning, _) = noun_and_figure(Lang::En, item, item.value);
-        let tail = |number: Option<f64>| number.map_or_else(String::new, |number| number.to_string());
-        let _ = writeln!(
-            text,
-            "{},{},\"{meaning}\",{},{},{},{},{},{},{}",
-            item.id,
-            item.feature,
-            item.unit,
-            item.value,
-            item.baseline.median,
-            tail(item.baseline.tails.map(|tails| tails.0)),
-            tail(item.baseline.tails.map(|tails| tails.1)),
-            tail(item.threshold),
-            item.attribution,
-        );
-    }
+    text.push('\n');
+    text.push_str(&evidence_rows(snapshot));
     let counts: Vec<String> = snapshot.timeline.counts.iter().map(u64::to_string).collect();
     let _ = writeln!(
         text,
@@ -134,6 +121,29 @@ fn user(snapshot: &Snapshot, sight: Sight) -> String {
             );
         }
         push_list(&mut text, "paths", &snapshot.paths.all);
+    }
+    text
+}
+
+/// The evidence as CSV.
+fn evidence_rows(snapshot: &Snapshot) -> String {
+    let mut text = "id,feature,meaning,unit,value,median,low,high,threshold,attribution\n".to_owned();
+    for item in &snapshot.evidence {
+        let (meaning, _) = noun_and_figure(Lang::En, item, item.value);
+        let tail = |number: Option<f64>| number.map_or_else(String::new, |number| number.to_string());
+        let _ = writeln!(
+            text,
+            "{},{},\"{meaning}\",{},{},{},{},{},{},{}",
+            item.id,
+            item.feature,
+            item.unit,
+            item.value,
+            item.baseline.median,
+            tail(item.baseline.tails.map(|tails| tails.0)),
+            tail(item.baseline.tails.map(|tails| tails.1)),
+            tail(item.threshold),
+            item.attribution,
+        );
     }
     text
 }

@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::background::Labelled;
 use super::canonical::canonical;
 use super::category::Category;
+use super::confidence::{Confidence, Parts, Tally, margin};
 use super::consult::{Consulted, Source};
 use super::explanation::{Explanation, explain};
 use super::gather::Gathered;
@@ -30,6 +32,10 @@ pub struct Report {
     pub verified: Option<Verified>,
     /// Where the answer comes from, or why there is none; `None` where nobody was asked.
     pub source: Option<Source>,
+    /// How likely it is right.
+    pub confidence: Confidence,
+    /// Past cases and runbooks.
+    pub sources: Vec<Labelled>,
     document: String,
     lists: Vec<(String, String)>,
     clients: Vec<i64>,
@@ -42,6 +48,16 @@ impl Report {
         let explanation = explain(&gathered.snapshot);
         let answer = consulted.and_then(|consulted| consulted.answer.as_ref());
         let verified = answer.map(|answer| verify(&gathered.snapshot, answer));
+        let category = verified
+            .as_ref()
+            .map_or(explanation.category, |verified| verified.category);
+        let background = gathered.background;
+        let confidence = background.history.confidence(Parts {
+            margin: margin(&gathered.snapshot),
+            claims: verified.as_ref().and_then(claims),
+            agreement: consulted.and_then(|consulted| agreement(consulted, category)),
+            record: background.history.record(category),
+        });
         Report {
             client: masked(&client.name),
             zone: masked(&client.zone),
@@ -49,6 +65,8 @@ impl Report {
             explanation,
             verified,
             source: consulted.map(|consulted| consulted.source.clone()),
+            confidence,
+            sources: background.sources,
             document,
             snapshot: gathered.snapshot,
             lists: gathered.lists,
@@ -68,7 +86,9 @@ impl Report {
             }
             _ => "answer".to_owned(),
         };
-        let made = canonical(&json!({"explanation": self.explanation, "verified": self.verified}));
+        let made = canonical(&json!({
+            "explanation": self.explanation, "verified": self.verified, "confidence": self.confidence.raw,
+        }));
         let kept = Kept {
             id: &self.id,
             clients: &self.clients,
@@ -87,7 +107,13 @@ impl Report {
 
     /// It in words.
     pub fn text(&self, lang: Lang) -> Text {
-        words::text(lang, &self.snapshot, self.category(), &self.explanation)
+        words::text(
+            lang,
+            &self.snapshot,
+            self.category(),
+            &self.explanation,
+            &self.confidence,
+        )
     }
 
     /// The whole of it. Notes that nobody checked are left out unless `notes`.
@@ -104,9 +130,33 @@ impl Report {
             "explanation": self.explanation,
             "verified": verified,
             "language_model": self.source,
+            "confidence": self.confidence,
+            "sources": self.sources,
             "lang": lang,
             "category": {"name": self.category(), "title": words::category(lang, self.category())},
             "text": self.text(lang),
         })
     }
+}
+
+/// Claims that hold, of all that were made; an answer without any says nothing.
+fn claims(verified: &Verified) -> Option<Tally> {
+    // One of what was dropped is the category, when it is.
+    let dropped = verified.dropped.len() - usize::from(!verified.category_is_answered);
+    let good = verified.kept.len() as u64;
+    let all = good + dropped as u64;
+    (all > 0).then_some(Tally { good, all })
+}
+
+/// Answers that name the category that is told, of all there are.
+fn agreement(consulted: &Consulted, category: Category) -> Option<Tally> {
+    let others = consulted.others.iter().map(|other| &other.answer);
+    let answers: Vec<&Value> = consulted.answer.iter().chain(others).collect();
+    let names_it =
+        |answer: &&&Value| answer.get("category").and_then(Value::as_str) == Some(category.as_str());
+    let good = answers.iter().filter(names_it).count() as u64;
+    (answers.len() > 1).then_some(Tally {
+        good,
+        all: answers.len() as u64,
+    })
 }

@@ -6,6 +6,7 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
 
+use super::background::{Labelled, What};
 use super::report::Report;
 use super::snapshot::Evidence;
 use super::timeline::sparkline;
@@ -13,6 +14,8 @@ use super::verify::Verified;
 use super::words::{self, Lang, labels};
 use crate::figures::grouped;
 
+/// Characters of an id that tell it from others.
+const SHORT: usize = 12;
 /// Characters of a line of prose.
 const WIDTH: usize = 100;
 
@@ -27,12 +30,13 @@ pub fn text(report: &Report, lang: Lang, notes: bool) -> String {
     }
     let colon = if lang == Lang::En { ": " } else { "：" };
     let _ = writeln!(out, "\n{}{colon}{}", labels.action, told.action);
-    let _ = writeln!(out, "{}{colon}{}", labels.sureness, told.sureness);
+    let _ = writeln!(out, "{}{colon}{}", labels.confidence, told.confidence);
     if let Some(asked) = asked(report, lang) {
         let _ = writeln!(out, "\n{asked}");
     }
-    for sentence in claims(report, lang) {
-        let _ = writeln!(out, "  - {sentence}");
+    for (sentence, number) in claims(report, lang).iter().zip(1..) {
+        let number: u32 = number;
+        let _ = writeln!(out, "  {number}. {sentence}");
     }
     if let Some(own) = own_words(report).filter(|_| notes) {
         let _ = writeln!(out, "{}{colon}{own}", labels.notes);
@@ -67,6 +71,16 @@ pub fn text(report: &Report, lang: Lang, notes: bool) -> String {
     for (name, list) in lists(report) {
         let _ = writeln!(out, " {name}: {}  --expand {}", grouped(list.1), list.0);
     }
+    if !report.sources.is_empty() {
+        let _ = writeln!(out, "\n{}", labels.sources);
+    }
+    for source in &report.sources {
+        let (line, quoted) = told_source(source, lang);
+        let _ = writeln!(out, " {:>3}  {line}", source.id);
+        for own in quoted {
+            let _ = writeln!(out, "      > {own}");
+        }
+    }
     let _ = writeln!(out, "\n{} {}", labels.snapshot, report.id);
     out
 }
@@ -83,7 +97,7 @@ pub fn markdown(report: &Report, lang: Lang, notes: bool) -> String {
     let space = if lang == Lang::En { " " } else { "" };
     let _ = writeln!(out, "{}\n", told.sentences.join(space));
     let _ = writeln!(out, "- **{}**: {}", labels.action, told.action);
-    let _ = writeln!(out, "- **{}**: {}", labels.sureness, told.sureness);
+    let _ = writeln!(out, "- **{}**: {}", labels.confidence, told.confidence);
     let found = claims(report, lang);
     if !found.is_empty() {
         let _ = writeln!(out, "\n### {}\n", labels.claims);
@@ -96,8 +110,9 @@ pub fn markdown(report: &Report, lang: Lang, notes: bool) -> String {
             code(&asked)
         );
     }
-    for sentence in found {
-        let _ = writeln!(out, "- {sentence}");
+    for (sentence, number) in found.iter().zip(1..) {
+        let number: u32 = number;
+        let _ = writeln!(out, "{number}. {sentence}");
     }
     if let Some(own) = own_words(report).filter(|_| notes) {
         let _ = writeln!(out, "\n{}: `{}`", labels.notes, code(own));
@@ -133,8 +148,41 @@ pub fn markdown(report: &Report, lang: Lang, notes: bool) -> String {
             code(&path.template)
         );
     }
+    if !report.sources.is_empty() {
+        let _ = writeln!(out, "\n### {}\n", labels.sources);
+    }
+    for source in &report.sources {
+        let (line, quoted) = told_source(source, lang);
+        let _ = writeln!(out, "- {}: {line}", source.id);
+        for own in quoted {
+            let _ = writeln!(out, "  - `{}`", code(&own));
+        }
+    }
     let _ = writeln!(out, "\n{} `{}`", labels.snapshot, report.id);
     out
+}
+
+/// A source in our words, and the lines of it that are somebody else's: where a section of a runbook stands, and how it
+/// begins.
+fn told_source(source: &Labelled, lang: Lang) -> (String, Vec<String>) {
+    match &source.what {
+        What::Case(case) => {
+            let line = words::case(lang, case);
+            (
+                format!("{line} ({})", &case.snapshot[..SHORT.min(case.snapshot.len())]),
+                Vec::new(),
+            )
+        }
+        What::Runbook(page) => {
+            let place = [page.path.as_str(), page.title.as_str(), page.heading.as_str()];
+            let mut place: Vec<&str> = place.into_iter().filter(|part| !part.is_empty()).collect();
+            place.dedup();
+            (
+                words::runbook(lang, page),
+                vec![place.join(" · "), page.excerpt.clone()],
+            )
+        }
+    }
 }
 
 /// One line of the evidence.

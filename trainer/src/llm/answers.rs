@@ -25,6 +25,8 @@ pub struct Keys {
 /// An answer that was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptAnswer {
+    /// What it is found by.
+    pub key: String,
     /// Target that gave it.
     pub provider: String,
     /// Model that was asked.
@@ -44,13 +46,14 @@ impl Store {
                     provider: row.get(0)?,
                     model: row.get(1)?,
                     value: row.get(2)?,
+                    key: row.get(3)?,
                     exact,
                 })
             }
         };
         let connection = self.connection();
         let same = connection
-            .prepare_cached("SELECT provider, model, value FROM answer WHERE key = ? AND at >= ?")?
+            .prepare_cached("SELECT provider, model, value, key FROM answer WHERE key = ? AND at >= ?")?
             .query_row((&keys.exact, now.saturating_sub(EXACT)), read(true))
             .optional()?;
         if same.is_some() {
@@ -58,11 +61,35 @@ impl Store {
         }
         let alike = connection
             .prepare_cached(
-                "SELECT provider, model, value FROM answer WHERE likeness = ? AND at >= ? ORDER BY at DESC LIMIT 1",
+                "SELECT provider, model, value, key FROM answer WHERE likeness = ? AND at >= ? ORDER BY at DESC, key LIMIT 1",
             )?
             .query_row((&keys.likeness, now.saturating_sub(ALIKE)), read(false))
             .optional()?;
         Ok(alike)
+    }
+
+    /// Other answers about clients that are nearly the same than the one with this key, the newest first.
+    pub fn answers_alike(
+        &self,
+        likeness: &str,
+        except: &str,
+        now: u32,
+        limit: u32,
+    ) -> Result<Vec<KeptAnswer>, StoreError> {
+        let mut select = self.connection().prepare_cached(
+            "SELECT provider, model, value, key FROM answer
+             WHERE likeness = ? AND key <> ? AND at >= ? ORDER BY at DESC, key LIMIT ?",
+        )?;
+        let rows = select.query_map((likeness, except, now.saturating_sub(ALIKE), limit), |row| {
+            Ok(KeptAnswer {
+                provider: row.get(0)?,
+                model: row.get(1)?,
+                value: row.get(2)?,
+                key: row.get(3)?,
+                exact: false,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Keeps an answer about a snapshot that is kept.

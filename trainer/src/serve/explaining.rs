@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::shared::Access;
 use crate::config::now;
-use crate::explain::{Asked, ExplainError, Gathered, Inquiry, Report, gather};
+use crate::explain::{Asked, Background, ExplainError, Gathered, Inquiry, Report, gather};
 use crate::store::{ClientRow, StoreError};
 
 /// What language models may take: less than a request may.
@@ -44,8 +44,15 @@ pub async fn look(access: &Arc<Access>, id: i64, cluster: bool) -> Result<(Clien
             reference: None,
             cluster,
         };
-        let gathered = gather(store, names, &models.models, &asked);
-        Ok(Some(gathered.map(|gathered| (asked.client, gathered))))
+        let mut gathered = match gather(store, names, &models.models, &asked) {
+            Ok(gathered) => gathered,
+            Err(error) => return Ok(Some(Err(error))),
+        };
+        gathered.background = Background::of(store, &asked.client, &gathered, &models.runbooks, now())?;
+        if let Some(warning) = &gathered.background.warning {
+            tracing::warn!("{warning}");
+        }
+        Ok(Some(Ok((asked.client, gathered))))
     });
     match found.await? {
         Some(Ok(found)) => Ok(found),
@@ -63,7 +70,7 @@ pub async fn look(access: &Arc<Access>, id: i64, cluster: bool) -> Result<(Clien
 pub async fn told(access: &Arc<Access>, id: i64, cluster: bool) -> Result<Report, Unexplained> {
     let (client, gathered) = look(access, id, cluster).await?;
     let chain = access.chain.clone().ok_or(Unexplained::NoModel)?;
-    let inquiry = Inquiry::new(&gathered.snapshot, chain.targets());
+    let inquiry = Inquiry::new(&gathered, chain.targets());
     let (asked, about) = (inquiry.clone(), gathered.snapshot.clone());
     let before = access
         .ask(move |store, _| asked.before(store, &about, now()))

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::metrics::Requests;
 use super::pages::{Dashboard, Known};
-use crate::config::{Config, Secret, now};
+use crate::config::{Config, RunbooksSection, Secret, now};
 use crate::explain::Models;
 use crate::store::{Names, Retention, Store, StoreError};
 use crate::watch::Live;
@@ -63,6 +63,8 @@ pub struct Access {
     pub began: u32,
     /// What was asked of it.
     pub requests: Arc<Requests>,
+    /// The operator's own pages.
+    pub runbooks: RunbooksSection,
     /// The language models, where some are configured.
     pub chain: Option<Arc<Chain>>,
     /// What the pages work with.
@@ -98,6 +100,7 @@ impl Access {
             models: Models::new(config.models.clone(), None),
             dashboard: Dashboard::new(&config.dashboard),
             known: Known::default(),
+            runbooks: config.runbooks.clone(),
             token: token.map(|token| Sha256::digest(token.bytes()).into()),
             idle: Mutex::default(),
             readers: Arc::new(Semaphore::new(READERS)),

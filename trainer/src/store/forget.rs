@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::audit::audit;
 use super::explained::drop_snapshots;
+use super::feedback::drop_judgements;
 use super::{Names, Store, StoreError};
 
 /// What went.
@@ -49,6 +50,7 @@ impl Store {
             let delete = |sql: &str| -> Result<usize, StoreError> { Ok(transaction.execute(sql, [client])?) };
             forgotten.samples += delete("DELETE FROM sample WHERE client = ?")?;
             forgotten.labels += delete("DELETE FROM label WHERE client = ?")?;
+            drop_judgements(&transaction, client)?;
             forgotten.snapshots += drop_snapshots(&transaction, client)?;
             delete("DELETE FROM client WHERE id = ?")?;
         }

@@ -291,6 +291,37 @@ pub(super) fn add_automatic(
     believe(connection, client)
 }
 
+/// Adds an operator's word on a client within a transaction, with its line in the audit log, unless it is what the
+/// operators said last.
+pub(super) fn add_by_operator(
+    connection: &Connection,
+    client: i64,
+    class: Class,
+    (author, at): (&str, u32),
+    note: &str,
+) -> Result<(), StoreError> {
+    let labels = of_client(connection, client)?;
+    let last = labels.iter().filter(|label| label.1 == Origin::Operator);
+    if last
+        .max_by_key(|label| label.2)
+        .is_some_and(|last| last.0 == class)
+    {
+        return Ok(());
+    }
+    insert(connection, client, (class, Origin::Operator), author, at, note)?;
+    believe(connection, client)?;
+    let detail =
+        serde_json::json!({"class": class, "origin": Origin::Operator, "author": author, "said_at": at});
+    audit(
+        connection,
+        at,
+        author,
+        "label",
+        &format!("client:{client}"),
+        &detail,
+    )
+}
+
 fn insert(
     connection: &Connection,
     client: i64,

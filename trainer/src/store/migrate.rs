@@ -18,7 +18,7 @@ pub(super) struct Migration {
 }
 
 /// All steps, in order.
-pub(super) const MIGRATIONS: [Migration; 8] = [
+pub(super) const MIGRATIONS: [Migration; 9] = [
     Migration {
         number: 1,
         name: "001_samples",
@@ -43,6 +43,11 @@ pub(super) const MIGRATIONS: [Migration; 8] = [
         number: 5,
         name: "005_llm",
         sql: include_str!("migrations/005_llm.sql"),
+    },
+    Migration {
+        number: 6,
+        name: "006_feedback",
+        sql: include_str!("migrations/006_feedback.sql"),
     },
     Migration {
         number: 7,

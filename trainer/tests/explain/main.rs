@@ -2,9 +2,11 @@
 
 mod actors;
 mod consulted;
+mod feedback;
 #[path = "../../../tests/src/gateway.rs"]
 mod gateway;
 mod hostile;
 #[path = "../../../tests/src/local_model.rs"]
 mod local_model;
+mod runbooks;
 mod support;

@@ -3,5 +3,6 @@
 mod commands;
 mod daemon;
 mod dashboard;
+mod feedback;
 mod kill;
 mod support;

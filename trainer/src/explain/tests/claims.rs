@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::super::background::Background;
 use super::super::category::{Category, by_rule};
 use super::super::claim::{MAX_NOTES, schema};
 use super::super::explanation::explain;
@@ -180,8 +181,8 @@ fn what_a_model_is_asked() {
     let mut snapshot = recorded("credential_stuffing");
     snapshot.zone = "shop.example".to_owned();
     let (shown, hidden) = (
-        prompt(&snapshot, Sight::Unredacted),
-        prompt(&snapshot, Sight::Redacted),
+        prompt(&snapshot, &Background::default(), Sight::Unredacted),
+        prompt(&snapshot, &Background::default(), Sight::Redacted),
     );
     insta::assert_snapshot!("prompt", format!("{}\n----\n{}", hidden.system, hidden.user));
     assert!(shown.user.contains("p1,18,\"/login\"") && !hidden.user.contains("/login"));

@@ -1,5 +1,6 @@
 //! Rules, words and checks on snapshots that were recorded from simulated crawlers.
 
+mod background;
 mod claims;
 mod rules;
 mod told;

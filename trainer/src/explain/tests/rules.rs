@@ -23,14 +23,14 @@ fn recorded_crawlers_have_their_category() {
 }
 
 #[test]
-fn suggestions_follow_category_label_and_sureness() {
+fn suggestions_follow_category_label_and_grounds() {
     #[track_caller]
     fn check(name: &str, change: impl Fn(&mut Snapshot), expected: (Action, Level)) {
         let mut snapshot = recorded(name);
         change(&mut snapshot);
         let explanation = explain(&snapshot);
         assert_eq!(
-            (explanation.action, explanation.sureness.level),
+            (explanation.action, explanation.grounds.level),
             expected,
             "{name}"
         );

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::super::category::by_rule;
 use super::super::claim::Claim;
+use super::super::confidence::{History, Parts, margin};
 use super::super::explanation::explain;
 use super::super::snapshot::{Counterfactual, Snapshot};
 use super::super::words::{self, Lang};
@@ -11,10 +12,14 @@ use super::recorded;
 
 fn told(snapshot: &Snapshot) -> String {
     let mut out = String::new();
+    let confidence = History::default().confidence(Parts {
+        margin: margin(snapshot),
+        ..Parts::default()
+    });
     for lang in [Lang::En, Lang::Ja] {
-        let text = words::text(lang, snapshot, by_rule(snapshot), &explain(snapshot));
+        let text = words::text(lang, snapshot, by_rule(snapshot), &explain(snapshot), &confidence);
         writeln!(out, "{}\n{}", text.headline, text.sentences.join("\n")).unwrap();
-        writeln!(out, "{}\n{}\n", text.action, text.sureness).unwrap();
+        writeln!(out, "{}\n{}\n", text.action, text.confidence).unwrap();
         assert!((2..=5).contains(&text.sentences.len()), "{out}");
     }
     out

@@ -2,7 +2,7 @@
 
 use super::super::category::{Category, Fact};
 use super::super::claim::Claim;
-use super::super::explanation::{Action, Explanation, Level};
+use super::super::explanation::{Action, Explanation};
 use super::super::snapshot::{Counterfactual, Evidence};
 use super::figure::{self, is_ratio, score, seconds};
 use super::{Labels, Lang, Told, Voice, noun};
@@ -14,7 +14,7 @@ pub(super) struct English;
 
 const LABELS: Labels = Labels {
     action: "Suggestion (nothing is done by itself)",
-    sureness: "How sure",
+    confidence: "Confidence",
     evidence: "Evidence",
     columns: [
         "",
@@ -29,6 +29,7 @@ const LABELS: Labels = Labels {
     paths: "Asked for (samples)",
     claims: "What a language model found, checked against the evidence",
     notes: "Its own words, which nobody checked",
+    sources: "Sources",
     snapshot: "Snapshot",
 };
 
@@ -338,13 +339,8 @@ impl Voice for English {
         }
     }
 
-    fn sureness(&self, told: &Told<'_>, explanation: &Explanation) -> String {
-        let (snapshot, sure) = (told.snapshot, explanation.sureness);
-        let level = match sure.level {
-            Level::Strong => "very",
-            Level::Fair => "fairly",
-            Level::Weak => "not very",
-        };
+    fn grounds(&self, told: &Told<'_>, explanation: &Explanation) -> String {
+        let (snapshot, sure) = (told.snapshot, explanation.grounds);
         let side = if sure.margin < 0.0 { "below" } else { "above" };
         let exact = if snapshot.policy.exact {
             ""
@@ -352,7 +348,7 @@ impl Voice for English {
             "; the model that scored is not at hand, the weights are another one's"
         };
         format!(
-            "{level}; score {} is {} {side} the threshold {}; {} of {} speak against it{exact}",
+            "score {} is {} {side} the threshold {}; {} of {} speak against it{exact}",
             score(snapshot.score),
             score(sure.margin.abs()),
             score(snapshot.policy.suspect),

@@ -2,7 +2,7 @@
 
 use super::super::category::{Category, Fact};
 use super::super::claim::Claim;
-use super::super::explanation::{Action, Explanation, Level};
+use super::super::explanation::{Action, Explanation};
 use super::super::snapshot::{Counterfactual, Evidence};
 use super::figure::{self, score, seconds};
 use super::{Labels, Lang, Told, Voice, noun};
@@ -14,7 +14,7 @@ pub(super) struct Japanese;
 
 const LABELS: Labels = Labels {
     action: "対応案（自動では実行されません）",
-    sureness: "確からしさ",
+    confidence: "確信度",
     evidence: "根拠",
     columns: [
         "",
@@ -29,6 +29,7 @@ const LABELS: Labels = Labels {
     paths: "要求先（サンプル数）",
     claims: "言語モデルの指摘（根拠と照合済み）",
     notes: "言語モデルの自由記述（未検証）",
+    sources: "出典",
     snapshot: "スナップショット",
 };
 
@@ -330,13 +331,8 @@ impl Voice for Japanese {
         }
     }
 
-    fn sureness(&self, told: &Told<'_>, explanation: &Explanation) -> String {
-        let (snapshot, sure) = (told.snapshot, explanation.sureness);
-        let level = match sure.level {
-            Level::Strong => "高い",
-            Level::Fair => "中程度",
-            Level::Weak => "低い",
-        };
+    fn grounds(&self, told: &Told<'_>, explanation: &Explanation) -> String {
+        let (snapshot, sure) = (told.snapshot, explanation.grounds);
         let side = if sure.margin < 0.0 {
             "下回り"
         } else {
@@ -348,7 +344,7 @@ impl Voice for Japanese {
             "。判定に使われたモデルが手元にないため、寄与は別のモデルによる値です"
         };
         format!(
-            "{level}。スコア {} はしきい値 {} を {} {side}、サンプル {} 件のうち {} 件が自動化を示しています{exact}",
+            "スコア {} はしきい値 {} を {} {side}、サンプル {} 件のうち {} 件が自動化を示しています{exact}",
             score(snapshot.score),
             score(snapshot.policy.suspect),
             score(sure.margin.abs()),

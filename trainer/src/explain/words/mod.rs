@@ -1,8 +1,10 @@
 //! Explanations as people read them. Every word and number is ours; what a client sent is never part of a sentence.
 
+mod confidence;
 mod en;
 mod figure;
 mod ja;
+mod listed;
 mod noun;
 mod source;
 
@@ -10,6 +12,7 @@ use serde::Serialize;
 
 use super::category::{Category, is_held_against};
 use super::claim::Claim;
+use super::confidence::Confidence;
 use super::explanation::Explanation;
 use super::measure::Measure;
 use super::snapshot::{Counterfactual, Evidence, Snapshot};
@@ -42,7 +45,7 @@ trait Voice {
     fn alike(&self, clients: u64) -> String;
     fn counterfactual(&self, told: &Told<'_>) -> Option<String>;
     fn action(&self, explanation: &Explanation) -> &'static str;
-    fn sureness(&self, told: &Told<'_>, explanation: &Explanation) -> String;
+    fn grounds(&self, told: &Told<'_>, explanation: &Explanation) -> String;
     fn claim(&self, told: &Told<'_>, claim: &Claim) -> Option<String>;
     fn labels(&self) -> &'static Labels;
 }
@@ -52,8 +55,8 @@ trait Voice {
 pub struct Labels {
     /// Before the suggestion.
     pub action: &'static str,
-    /// Before how sure it is.
-    pub sureness: &'static str,
+    /// Before how likely it is right.
+    pub confidence: &'static str,
     /// Above the evidence.
     pub evidence: &'static str,
     /// Columns of the evidence: what, this client, median, usual range, passes from, weight.
@@ -66,6 +69,8 @@ pub struct Labels {
     pub claims: &'static str,
     /// Above a model's own words.
     pub notes: &'static str,
+    /// Above the sources.
+    pub sources: &'static str,
     /// Before the snapshot's id.
     pub snapshot: &'static str,
 }
@@ -87,8 +92,8 @@ pub struct Text {
     pub sentences: Vec<String>,
     /// What somebody may do.
     pub action: String,
-    /// How sure it is.
-    pub sureness: String,
+    /// How likely it is right, and what that is computed from.
+    pub confidence: String,
 }
 
 fn voice(lang: Lang) -> &'static dyn Voice {
@@ -98,6 +103,7 @@ fn voice(lang: Lang) -> &'static dyn Voice {
     }
 }
 
+pub use listed::{case, runbook};
 pub use source::source;
 
 /// Words around explanations in a language.
@@ -106,7 +112,13 @@ pub fn labels(lang: Lang) -> &'static Labels {
 }
 
 /// Tells a snapshot as a category.
-pub fn text(lang: Lang, snapshot: &Snapshot, category: Category, explanation: &Explanation) -> Text {
+pub fn text(
+    lang: Lang,
+    snapshot: &Snapshot,
+    category: Category,
+    explanation: &Explanation,
+    confidence: &Confidence,
+) -> Text {
     let (voice, told) = (voice(lang), Told { snapshot, category });
     let mut sentences = vec![voice.deed(&told)];
     let telling = told.telling();
@@ -129,7 +141,7 @@ pub fn text(lang: Lang, snapshot: &Snapshot, category: Category, explanation: &E
         headline: voice.headline(&told),
         sentences,
         action: voice.action(explanation).to_owned(),
-        sureness: voice.sureness(&told, explanation),
+        confidence: confidence::told(lang, confidence, &voice.grounds(&told, explanation)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod clients;
 mod explanation;
+mod feedback;
 mod labels;
 mod llm;
 mod refusal;
@@ -38,6 +39,10 @@ pub fn router(access: &Arc<Access>) -> Router<Arc<Access>> {
         .route(
             "/v1/clients/{id}/explanation",
             get(explanation::one).post(explanation::told),
+        )
+        .route(
+            "/v1/explanations/{snapshot}/feedback",
+            get(feedback::list).post(feedback::add),
         )
         .route("/v1/llm", get(llm::status))
         .route("/metrics", get(metrics))

@@ -1,6 +1,7 @@
 //! The store as its users see it: lines in, rows out.
 
 mod bounds;
+mod feedback;
 mod intake;
 mod listing;
 mod reading;
