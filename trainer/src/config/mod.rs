@@ -3,6 +3,7 @@
 mod access;
 mod check;
 mod dashboard;
+mod decisions;
 mod environment;
 mod error;
 mod nginx;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 pub use access::{AccessError, StoreAccess, author, now};
 pub use check::{Args, run};
 pub use dashboard::DashboardSection;
+pub use decisions::{DecisionsSection, ImportSection, SyslogTarget};
 pub use error::ConfigError;
 pub use nginx::NginxSection;
 pub use retrain::{Policy, RetrainSection};
@@ -66,6 +68,8 @@ pub struct Config {
     pub retrain: RetrainSection,
     /// `[calibrate]`
     pub calibrate: CalibrateSection,
+    /// `[decisions]`
+    pub decisions: DecisionsSection,
     /// `[[nginx]]`
     pub nginx: Vec<NginxSection>,
     /// `[llm]`
@@ -363,6 +367,7 @@ fn validate(config: &Config) -> Result<(), Fault> {
     dashboard::validate(&config.dashboard)?;
     retrain::validate(&config.retrain)?;
     nginx::validate(&config.nginx)?;
+    decisions::validate(&config.decisions)?;
     sources(&config.samples)
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use super::metrics::Requests;
 use super::pages::{Dashboard, Known};
 use crate::config::{Config, Secret, now};
+use crate::decisions::bouncer::Keys;
 use crate::decisions::order::{OrderError, Orders};
 use crate::explain::Models;
 use crate::store::{Names, Retention, Store, StoreError};
@@ -75,6 +76,8 @@ pub struct Access {
     pub live: Arc<Live>,
     /// What pages know of the site for a while.
     pub known: Known,
+    /// Who may follow bans.
+    pub bouncers: Keys,
     token: Option<[u8; 32]>,
     idle: Mutex<Vec<Store>>,
     readers: Arc<Semaphore>,
@@ -94,6 +97,7 @@ impl Access {
             began: now(),
             requests: Arc::default(),
             live: Arc::new(Live::new(&config.nginx)),
+            bouncers: Keys::default(),
             chain,
             path: config.store.path.clone(),
             names,
