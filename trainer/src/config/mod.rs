@@ -3,6 +3,7 @@
 mod access;
 mod check;
 mod dashboard;
+mod decisions;
 mod environment;
 mod error;
 mod nginx;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 pub use access::{AccessError, StoreAccess, author, now};
 pub use check::{Args, run};
 pub use dashboard::DashboardSection;
+pub use decisions::{DecisionsSection, ImportSection, SyslogTarget};
 pub use error::ConfigError;
 pub use nginx::NginxSection;
 pub use retrain::{Policy, RetrainSection};
@@ -70,6 +72,8 @@ pub struct Config {
     pub runbooks: RunbooksSection,
     /// `[calibrate]`
     pub calibrate: CalibrateSection,
+    /// `[decisions]`
+    pub decisions: DecisionsSection,
     /// `[[nginx]]`
     pub nginx: Vec<NginxSection>,
     /// `[llm]`
@@ -368,6 +372,7 @@ fn validate(config: &Config) -> Result<(), Fault> {
     retrain::validate(&config.retrain)?;
     nginx::validate(&config.nginx)?;
     runbooks::validate(&config.runbooks)?;
+    decisions::validate(&config.decisions)?;
     sources(&config.samples)
 }
 

@@ -1,3 +1,4 @@
 //! Bans as people and other programs deal with them.
 
+pub mod bouncer;
 pub mod order;

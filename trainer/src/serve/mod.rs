@@ -28,6 +28,7 @@ use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, ConfigError, SecretError, now, read_secret};
+use crate::decisions::bouncer::{Keys, KeysError};
 use crate::llm::{self, LlmError};
 use crate::retrain;
 use crate::store::{Names, Store, StoreError};
@@ -107,6 +108,9 @@ pub enum ServeError {
         /// What the system said.
         source: io::Error,
     },
+    /// Keys of bouncers are refused.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// `[llm]` is refused.
     #[error(transparent)]
     Llm(#[from] LlmError),
@@ -157,7 +161,8 @@ pub fn run(args: &Args) -> Result<(), ServeError> {
         .enable_all()
         .build()?;
     let chain = language_models(&config, &runtime)?;
-    let access = Access::new(&config, names.clone(), token, shared, chain.clone());
+    let mut access = Access::new(&config, names.clone(), token, shared, chain.clone());
+    access.bouncers = bouncers(&config)?;
     let listener = runtime.block_on(listen(config.api.listen))?;
     let collecting = thread::Builder::new()
         .name("collector".into())
@@ -179,6 +184,18 @@ pub fn run(args: &Args) -> Result<(), ServeError> {
     }
     tracing::info!("ended");
     Ok(())
+}
+
+/// Who may follow bans.
+fn bouncers(config: &Config) -> Result<Keys, ServeError> {
+    let Some(path) = &config.decisions.bouncer_keys_file else {
+        return Ok(Keys::default());
+    };
+    let secret = read_secret(path)?;
+    if let Some(warning) = &secret.warning {
+        tracing::warn!("{warning}");
+    }
+    Ok(Keys::parse(&String::from_utf8_lossy(secret.bytes()))?)
 }
 
 /// A thread for each nginx of the configuration: one that does not answer keeps nobody waiting.

@@ -11,12 +11,17 @@ use tokio::sync::Semaphore;
 use super::metrics::Requests;
 use super::pages::{Dashboard, Known};
 use crate::config::{Config, RunbooksSection, Secret, now};
+use crate::decisions::bouncer::Keys;
+use crate::decisions::order::{OrderError, Orders};
 use crate::explain::Models;
 use crate::store::{Names, Retention, Store, StoreError};
 use crate::watch::Live;
 
 /// Questions to the store at a time: more would only wait for the disk together.
 const READERS: usize = 4;
+
+/// Orders to nginx at a time: they wait for it, and must not keep readers waiting.
+const ORDERS: usize = 2;
 
 /// How collecting goes.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -73,9 +78,12 @@ pub struct Access {
     pub live: Arc<Live>,
     /// What pages know of the site for a while.
     pub known: Known,
+    /// Who may follow bans.
+    pub bouncers: Keys,
     token: Option<[u8; 32]>,
     idle: Mutex<Vec<Store>>,
     readers: Arc<Semaphore>,
+    orders: Arc<Semaphore>,
 }
 
 impl Access {
@@ -91,6 +99,7 @@ impl Access {
             began: now(),
             requests: Arc::default(),
             live: Arc::new(Live::new(&config.nginx)),
+            bouncers: Keys::default(),
             chain,
             path: config.store.path.clone(),
             names,
@@ -104,6 +113,7 @@ impl Access {
             token: token.map(|token| Sha256::digest(token.bytes()).into()),
             idle: Mutex::default(),
             readers: Arc::new(Semaphore::new(READERS)),
+            orders: Arc::new(Semaphore::new(ORDERS)),
         }
     }
 
@@ -134,6 +144,33 @@ impl Access {
         });
         match asked.await {
             Ok(answer) => answer,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// Gives an order to nginx and writes it down, on a thread that may wait for both.
+    ///
+    /// # Errors
+    /// [`OrderError`]
+    pub async fn order<T: Send + 'static>(
+        self: &Arc<Access>,
+        order: impl FnOnce(&Orders<'_>) -> Result<T, OrderError> + Send + 'static,
+    ) -> Result<T, OrderError> {
+        let permit = self.orders.clone().acquire_owned().await;
+        let access = self.clone();
+        let given = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let store = access.take()?;
+            let done = order(&Orders {
+                live: &access.live,
+                store: &store,
+                names: &access.names,
+            });
+            access.give_back(store);
+            done
+        });
+        match given.await {
+            Ok(done) => done,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }

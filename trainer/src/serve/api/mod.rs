@@ -1,5 +1,6 @@
 //! The HTTP interface, on a loopback address: what is in the store, and labels from people.
 
+mod bouncers;
 mod clients;
 mod explanation;
 mod feedback;
@@ -44,6 +45,8 @@ pub fn router(access: &Arc<Access>) -> Router<Arc<Access>> {
             "/v1/explanations/{snapshot}/feedback",
             get(feedback::list).post(feedback::add),
         )
+        .route("/v1/decisions", get(bouncers::list))
+        .route("/v1/decisions/stream", get(bouncers::stream))
         .route("/v1/llm", get(llm::status))
         .route("/metrics", get(metrics))
         .route("/v1/labels", get(labels::list).post(labels::add))
