@@ -28,7 +28,7 @@ use bootstrap::Differences;
 use change::Change;
 use figures::Figures;
 pub use page::pictures;
-pub use plots::{Axes, ENGLISH};
+pub use plots::Axes;
 
 /// All figures.
 #[derive(Debug, Serialize)]
