@@ -7,6 +7,7 @@ pub mod dashboard;
 pub mod dependencies;
 pub mod gateway;
 pub mod http2;
+pub mod learnable;
 pub mod lifecycle;
 pub mod local_model;
 pub mod nameserver;

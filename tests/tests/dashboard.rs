@@ -1,6 +1,14 @@
 //! The dashboard in Debian's Chromium, against the real daemon. What is claimed is in tests/browser/topics.
 
+use std::fs;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sekisho_core::model::{Limits, Model};
 use sekisho_tests::dashboard::Bench;
+use sekisho_tests::learnable::lines;
+use sekisho_tests::nginx::{Module, Nginx, wait_for};
+use sekisho_tests::visitors::{WORKERS, checked, site, workers};
 use serde_json::json;
 
 #[test]
@@ -9,4 +17,55 @@ fn the_frame_of_every_page() {
     dashboard.user("ana", "approver");
     dashboard.user("vic", "viewer");
     dashboard.browse("shell", json!({}));
+}
+
+/// What nginx's workers run, by the board of a test build.
+fn all_run(nginx: &Nginx, digest: &str) {
+    let text = format!("champion: Some({})", &digest[..12]);
+    let shown = || {
+        let rows = workers(nginx);
+        (rows.len() == 2 && rows.iter().all(|row| row.contains(&text))).then_some(())
+    };
+    wait_for(shown).unwrap_or_else(|| panic!("{text}: {:#?}\n{}", workers(nginx), nginx.error_log()));
+}
+
+fn digest(file: &Path) -> String {
+    let bytes = fs::read(file).expect("a file");
+    let model = Model::load(&bytes, &Limits::DEFAULT).expect("a model");
+    model.digest().to_owned()
+}
+
+/// Over 20 s: a model is learnt and nginx runs it.
+#[test]
+fn a_model_is_approved_and_rolled_back_and_nginx_runs_it() {
+    let site = site(Module::TestClock);
+    let live = site.path().to_owned();
+    let nginx = site.start(&checked("", WORKERS));
+    let (champion, challenger) = (live.join("model.onnx"), live.join("challenger.onnx"));
+    let before = digest(&champion);
+    let bench = Bench::new(&format!(
+        "[models]\ndirectory = \"DIR/models\"\nchampion = {champion:?}\nchallenger = {challenger:?}\n\
+         [retrain]\nshadow_hours = 0\n[calibrate]\nbudget = 0.05\n"
+    ));
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970")
+        .as_secs();
+    let now = u32::try_from(now).expect("before 2106");
+    fs::write(bench.path("samples"), lines(now)).expect("own directory");
+    bench.run(&["serve", "--once"], "");
+    let said = bench.run(&["retrain", "--once"], "");
+    assert!(said.contains("waits for a person"), "{said}");
+    let mut dashboard = bench.start();
+    dashboard.user("ana", "approver");
+    dashboard.user("olga", "operator");
+    dashboard.user("vic", "viewer");
+    dashboard.browse("models", json!({ "before": before }));
+    let after = digest(&champion);
+    assert_ne!(after, before);
+    all_run(&nginx, &after);
+    dashboard.browse("models-back", json!({ "before": before, "after": after }));
+    all_run(&nginx, &before);
+    let audit = dashboard.bench().run(&["retrain", "status"], "");
+    assert!(audit.contains("rolled back") && audit.contains("ana"), "{audit}");
 }

@@ -17,7 +17,7 @@ use crate::learn::FitError;
 use crate::scan::ScanError;
 use crate::train::{TrainError, read_sites, row_counts};
 
-pub use comparison::{Contender, Terms, compare};
+pub use comparison::{Axes, Contender, Terms, compare, pictures};
 
 const EXAMPLES: &str = "\
 Examples:

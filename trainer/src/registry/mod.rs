@@ -1,13 +1,14 @@
 //! `sekisho model`: the models that are kept, which one is in force, and who said so.
 
 mod anatomy;
+pub mod board;
 mod diff;
 mod error;
 pub mod evaluation;
 pub mod gates;
 pub mod history;
 mod import;
-mod log;
+pub mod log;
 mod measure;
 pub mod promote;
 pub mod settings;

@@ -5,6 +5,7 @@
 
 mod account;
 mod decide;
+mod desk;
 mod drifting;
 mod error;
 mod evidence;
@@ -34,9 +35,11 @@ use crate::config::{Config, now};
 use crate::registry::promote::{Approver, POLICY};
 use crate::shape::OutputFormat as Format;
 use crate::store::{Store, StoreError};
-pub use account::ZoneDrift;
+pub use account::Account;
+pub use desk::{Seen, approve, one, reject, seen};
 pub use error::RetrainError;
-pub use runs::State;
+pub use forecast::Forecast;
+pub use runs::{Run, State};
 pub use schedule::run as scheduled;
 use steps::{Progress, Retrain};
 pub use view::{Glance, glance, overview, status};

@@ -53,7 +53,7 @@ pub fn glance(store: &Store) -> Result<Glance, RetrainError> {
 
 /// One document, also for `GET /v1/status`: the newest run, what is watched, and drift.
 pub fn overview(store: &Store) -> Result<Value, RetrainError> {
-    let run = newest(store, 1)?.into_iter().next();
+    let run = standing_runs(store, 1)?.into_iter().next();
     Ok(json!({
         "run": run.as_ref().map(document),
         "watch": watch::kept(store)?,
@@ -90,8 +90,15 @@ pub fn standing(store: &Store, mut run: Run) -> Result<Run, RetrainError> {
     Ok(run)
 }
 
-/// The newest runs as they stand, newest first.
-fn newest(store: &Store, limit: u32) -> Result<Vec<Run>, RetrainError> {
+/// The newest runs as they stand, newest first: as many as a page shows.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn newest(store: &Store) -> Result<Vec<Run>, RetrainError> {
+    standing_runs(store, SHOWN)
+}
+
+fn standing_runs(store: &Store, limit: u32) -> Result<Vec<Run>, RetrainError> {
     let mut runs = runs::newest(store, limit)?;
     // Those before it are over.
     if let Some(run) = runs.first_mut() {
@@ -102,14 +109,14 @@ fn newest(store: &Store, limit: u32) -> Result<Vec<Run>, RetrainError> {
 
 /// All that is known of the newest runs.
 pub fn status(store: &Store) -> Result<Value, RetrainError> {
-    let runs: Vec<Value> = newest(store, SHOWN)?.iter().map(document).collect();
+    let runs: Vec<Value> = newest(store)?.iter().map(document).collect();
     Ok(json!({ "runs": runs, "watch": watch::kept(store)?, "drift": drifting::kept(store)? }))
 }
 
 /// The same for people.
 pub fn table(store: &Store) -> Result<String, RetrainError> {
     let mut table = plain(&["RUN", "BEGAN", "STATE", "CHALLENGER", "DECIDED BY", "WHY"]);
-    for run in newest(store, SHOWN)? {
+    for run in newest(store)? {
         table.add_row([
             run.id.to_string(),
             time(run.started),

@@ -72,6 +72,8 @@ pub struct Access {
     pub runbooks: RunbooksSection,
     /// The language models, where some are configured.
     pub chain: Option<Arc<Chain>>,
+    /// All of the configuration.
+    pub config: Config,
     /// What the pages work with.
     pub dashboard: Dashboard,
     /// How every watched nginx is doing.
@@ -107,6 +109,7 @@ impl Access {
             hosts: config.api.hosts.clone(),
             shared,
             models: Models::new(config.models.clone(), None),
+            config: config.clone(),
             dashboard: Dashboard::new(&config.dashboard),
             known: Known::default(),
             runbooks: config.runbooks.clone(),

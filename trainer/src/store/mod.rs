@@ -39,6 +39,7 @@ use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 
 pub use census::Census;
 pub use decisions::{DecisionEvent, DecisionPage, DecisionQuery, DecisionRow, End, EventKind, NewDecision};
+pub use audit::AuditLine;
 pub use error::StoreError;
 pub use explained::{Kept, Others, PeerRow, SourceRow};
 pub use feedback::{CaseRow, FeedbackRow, NewFeedback};

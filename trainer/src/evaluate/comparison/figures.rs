@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 
 use sekisho_core::feature::index;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::bootstrap::Ranked;
 use super::{Contender, Pair};
@@ -20,7 +20,7 @@ pub const BINS: usize = 10;
 const SHARED: usize = 3;
 
 /// A number with its interval.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Estimate {
     /// `None` when a class is missing.
     pub value: Option<f64>,
@@ -29,7 +29,7 @@ pub struct Estimate {
 }
 
 /// Clients of one class that were rejected.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Rejected {
     /// Clients that can be judged.
     pub clients: usize,
@@ -40,7 +40,7 @@ pub struct Rejected {
 }
 
 /// Both classes somewhere.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Segment {
     /// Of what.
     pub name: String,
@@ -51,7 +51,7 @@ pub struct Segment {
 }
 
 /// One bin of the calibration curve.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Bin {
     /// Scores from here ...
     pub from: f64,
@@ -68,7 +68,7 @@ pub struct Bin {
 }
 
 /// Requests at which labelled crawlers were rejected first.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct UntilFlagged {
     /// Crawlers that can be judged.
     pub crawlers: usize,
@@ -83,7 +83,7 @@ pub struct UntilFlagged {
 }
 
 /// Figures of one model.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Figures {
     /// Its file's name.
     pub name: String,

@@ -27,6 +27,8 @@ use crate::train::{LEARNT_UNTIL, TrainError};
 use bootstrap::Differences;
 use change::Change;
 use figures::Figures;
+pub use page::pictures;
+pub use plots::Axes;
 
 /// All figures.
 #[derive(Debug, Serialize)]

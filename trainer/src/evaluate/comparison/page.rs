@@ -1,6 +1,8 @@
 //! The comparison as one page: no scripts, nothing from elsewhere, dark and light.
 
 use askama::Template;
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::super::EvaluateError;
 use super::figures::{Figures, Segment};
@@ -55,35 +57,41 @@ pub fn html(comparison: &Comparison) -> Result<String, EvaluateError> {
         .map_err(|error| EvaluateError::Page(error.to_string()))
 }
 
+/// Title and explanation of each plot.
+const SAYS: [[&str; 2]; 5] = [
+    [
+        "Crawlers found",
+        "Each point is a threshold: what share of the people, and of the crawlers, would be above.",
+    ],
+    [
+        "Requests until rejected",
+        "How many requests crawlers make before the model's own threshold rejects them.",
+    ],
+    [
+        "Calibration",
+        "Of labelled clients with such a score, the share that is automated. On the diagonal, scores are probabilities.",
+    ],
+    ["Scores of people", "Each person at the last score."],
+    ["Scores of crawlers", "Each crawler at the last score."],
+];
+
 fn draw(old: &Figures, new: &Figures) -> Result<Vec<Plot>, EvaluateError> {
-    let plot = |title, says, svg| Plot { title, says, svg };
-    Ok(vec![
-        plot(
-            "Crawlers found",
-            "Each point is a threshold: what share of the people, and of the crawlers, would be above.",
-            plots::found(old, new)?,
-        ),
-        plot(
-            "Requests until rejected",
-            "How many requests crawlers make before the model's own threshold rejects them.",
-            plots::until_rejected(old, new)?,
-        ),
-        plot(
-            "Calibration",
-            "Of labelled clients with such a score, the share that is automated. On the diagonal, scores are probabilities.",
-            plots::calibration(old, new)?,
-        ),
-        plot(
-            "Scores of people",
-            "Each person at the last score.",
-            plots::spread(old, new, true)?,
-        ),
-        plot(
-            "Scores of crawlers",
-            "Each crawler at the last score.",
-            plots::spread(old, new, false)?,
-        ),
-    ])
+    let drawn = plots::all(old, new, &plots::ENGLISH)?;
+    let plots = SAYS.into_iter().zip(drawn);
+    Ok(plots
+        .map(|([title, says], svg)| Plot { title, says, svg })
+        .collect())
+}
+
+/// The plots of a comparison that was written as JSON; `None` for what was written elsewhere and holds no curves.
+pub fn pictures(document: &Value, axes: &plots::Axes) -> Option<[String; 5]> {
+    #[derive(Deserialize)]
+    struct Two {
+        champion: Figures,
+        challenger: Figures,
+    }
+    let two = Two::deserialize(document).ok()?;
+    plots::all(&two.champion, &two.challenger, axes).ok()
 }
 
 fn figures(comparison: &Comparison) -> Vec<[String; 4]> {

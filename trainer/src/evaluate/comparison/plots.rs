@@ -6,13 +6,38 @@ use super::super::EvaluateError;
 use super::figures::Figures;
 use crate::plot::{FAINT, FIRST, Line, Plot, SECOND, steps};
 
+/// What the axes of each plot are, x and y, in the order of [`all`].
+pub type Axes = [[&'static str; 2]; 5];
+/// In English.
+pub const ENGLISH: Axes = [
+    ["share of people above the cut", "share of crawlers above"],
+    ["requests made", "share of crawlers rejected"],
+    ["score", "share that is automated"],
+    ["last score", "share of people"],
+    ["last score", "share of crawlers"],
+];
 /// Requests shown of the curve of requests until flagged.
 const MOST_REQUESTS: u32 = 256;
 /// Share of people shown of the curve of crawlers found: beyond it nobody sets a threshold.
 const MOST_PEOPLE: f64 = 0.1;
 
+/// Of two models: crawlers found, requests until rejected, calibration, scores of people, scores of crawlers.
+///
+/// # Errors
+/// [`EvaluateError::Page`] when the drawing library refuses.
+pub fn all(old: &Figures, new: &Figures, axes: &Axes) -> Result<[String; 5], EvaluateError> {
+    let [first, second, third, fourth, fifth] = *axes;
+    Ok([
+        found(old, new, first)?,
+        until_rejected(old, new, second)?,
+        calibration(old, new, third)?,
+        spread(old, new, true, fourth)?,
+        spread(old, new, false, fifth)?,
+    ])
+}
+
 /// Crawlers found against people hit.
-pub fn found(old: &Figures, new: &Figures) -> Result<String, EvaluateError> {
+fn found(old: &Figures, new: &Figures, [x, y]: [&str; 2]) -> Result<String, EvaluateError> {
     let within = |points: &[(f64, f64)]| -> Vec<(f64, f64)> {
         let kept = points.iter().copied().filter(|point| point.0 <= MOST_PEOPLE);
         let last = points.iter().copied().find(|point| point.0 > MOST_PEOPLE);
@@ -23,8 +48,8 @@ pub fn found(old: &Figures, new: &Figures) -> Result<String, EvaluateError> {
         kept
     };
     draw(&Plot {
-        x: "share of people above the cut",
-        y: "share of crawlers above",
+        x,
+        y,
         most_x: MOST_PEOPLE,
         most_y: 1.0,
         lines: both(within(&old.curve), within(&new.curve)),
@@ -33,7 +58,7 @@ pub fn found(old: &Figures, new: &Figures) -> Result<String, EvaluateError> {
 }
 
 /// Crawlers rejected by the number of their requests.
-pub fn until_rejected(old: &Figures, new: &Figures) -> Result<String, EvaluateError> {
+fn until_rejected(old: &Figures, new: &Figures, [x, y]: [&str; 2]) -> Result<String, EvaluateError> {
     let points = |figures: &Figures| {
         let within = figures
             .until_rejected
@@ -47,8 +72,8 @@ pub fn until_rejected(old: &Figures, new: &Figures) -> Result<String, EvaluateEr
         steps(points)
     };
     draw(&Plot {
-        x: "requests made",
-        y: "share of crawlers rejected",
+        x,
+        y,
         most_x: f64::from(MOST_REQUESTS),
         most_y: 1.0,
         lines: both(points(old), points(new)),
@@ -57,7 +82,7 @@ pub fn until_rejected(old: &Figures, new: &Figures) -> Result<String, EvaluateEr
 }
 
 /// What share of the labelled clients with a score is automated, with intervals.
-pub fn calibration(old: &Figures, new: &Figures) -> Result<String, EvaluateError> {
+fn calibration(old: &Figures, new: &Figures, [x, y]: [&str; 2]) -> Result<String, EvaluateError> {
     let points = |figures: &Figures| -> Vec<(f64, f64)> {
         let bins = figures.calibration.iter();
         bins.filter_map(|bin| {
@@ -83,8 +108,8 @@ pub fn calibration(old: &Figures, new: &Figures) -> Result<String, EvaluateError
     let mut lines = both(points(old), points(new));
     lines.push(even);
     draw(&Plot {
-        x: "score",
-        y: "share that is automated",
+        x,
+        y,
         most_x: 1.0,
         most_y: 1.0,
         lines,
@@ -96,7 +121,7 @@ pub fn calibration(old: &Figures, new: &Figures) -> Result<String, EvaluateError
 }
 
 /// How scores of one class are spread: share of the class in each tenth.
-pub fn spread(old: &Figures, new: &Figures, humans: bool) -> Result<String, EvaluateError> {
+fn spread(old: &Figures, new: &Figures, humans: bool, [x, y]: [&str; 2]) -> Result<String, EvaluateError> {
     let points = |figures: &Figures| -> Vec<(f64, f64)> {
         let count = |bin: &super::figures::Bin| if humans { bin.humans } else { bin.crawlers };
         let all: usize = figures.calibration.iter().map(count).sum();
@@ -107,12 +132,8 @@ pub fn spread(old: &Figures, new: &Figures, humans: bool) -> Result<String, Eval
         bins.collect()
     };
     draw(&Plot {
-        x: "last score",
-        y: if humans {
-            "share of people"
-        } else {
-            "share of crawlers"
-        },
+        x,
+        y,
         most_x: 1.0,
         most_y: 1.0,
         lines: both(points(old), points(new)),

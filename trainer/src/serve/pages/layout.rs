@@ -173,8 +173,7 @@ impl Frame {
             || "other".to_owned(),
             |known| known.to_lowercase().replace('_', "-"),
         );
-        let shown = askama::filters::escape(verdict, askama::filters::Html);
-        let shown = shown.map(|shown| shown.to_string()).unwrap_or_default();
+        let Ok(shown) = askama::filters::escape(verdict, askama::filters::Html);
         Safe(format!("<span class=\"verdict v-{class}\">{shown}</span>"))
     }
 

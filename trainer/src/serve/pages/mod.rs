@@ -47,6 +47,8 @@ mod known;
 mod layout;
 mod login;
 mod look_up;
+mod markdown;
+mod models;
 mod now;
 mod origin;
 mod preferences;
@@ -80,6 +82,7 @@ pub fn router(access: &Arc<Access>) -> Router<Arc<Access>> {
         .merge(look_up::routes())
         .merge(explanations::routes())
         .merge(findings::routes())
+        .merge(models::routes())
         .merge(users::routes())
         .merge(login::routes())
         .merge(preferences::routes())

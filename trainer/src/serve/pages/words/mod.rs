@@ -3,6 +3,7 @@
 
 mod clients;
 mod groups;
+mod models;
 mod now;
 mod shell;
 mod users;
@@ -11,6 +12,7 @@ use crate::explain::Lang;
 
 pub use clients::{Actions, Clients, OneClient};
 pub use groups::{Explanations, Groups, LookUp, Reports};
+pub use models::Models;
 pub use now::Now;
 pub use shell::{LogIn, Shell};
 pub use users::Users;
@@ -104,6 +106,7 @@ mod tests {
         LookUp::PAIRS,
         Explanations::PAIRS,
         Reports::PAIRS,
+        Models::PAIRS,
     ];
 
     #[test]
