@@ -21,6 +21,7 @@ mod llm;
 mod logs;
 mod nginx;
 mod onnx;
+mod picture;
 mod plot;
 mod registry;
 mod replay;

@@ -17,7 +17,7 @@ use super::template::template;
 use super::timeline::{Counter, timeline};
 use super::visitors::{Visitors, distance};
 use crate::registry::shelf::hex;
-use crate::store::{ClientRow, Names, Others, PeerRow, SourceRow, Store, severity};
+use crate::store::{ClientRow, Names, Others, PeerRow, SourceRow, Store, StoreError, severity};
 use crate::visible::masked;
 
 /// Newest samples of a client that are looked at: those of some fifteen thousand requests.
@@ -60,6 +60,8 @@ pub struct Gathered {
     pub lists: Vec<(String, String)>,
     /// Clients that it stands on, the one that was asked about first.
     pub clients: Vec<i64>,
+    /// What it was compared with.
+    pub visitors: Visitors,
 }
 
 /// Makes the snapshot of a client, or of its cluster. The same rows give the same document.
@@ -72,6 +74,28 @@ pub fn gather(
     models: &Models,
     asked: &Asked,
 ) -> Result<Gathered, ExplainError> {
+    gather_among(store, names, models, asked, &people(store, &asked.client.zone)?)
+}
+
+/// The zone's visitors that clients are compared with, the last seen first; one that is asked about is left out later.
+///
+/// # Errors
+/// The store refuses.
+pub fn people(store: &Store, zone: &str) -> Result<Vec<PeerRow>, StoreError> {
+    store.others(zone, 0, Others::People, MAX_VISITORS + 1)
+}
+
+/// The same among these visitors of the zone.
+///
+/// # Errors
+/// As [`gather`].
+pub fn gather_among(
+    store: &Store,
+    names: &Names,
+    models: &Models,
+    asked: &Asked,
+    people: &[PeerRow],
+) -> Result<Gathered, ExplainError> {
     let until = asked.reference.as_ref().map(|(_, at)| *at);
     let rows = store.source_rows(asked.client.id, until, MAX_SAMPLES)?;
     let wanted = asked.reference.as_ref().map(|(id, _)| id.as_str());
@@ -83,8 +107,9 @@ pub fn gather(
     };
     let model = models.find(&row.model)?;
     let zone = &asked.client.zone;
-    let visitors = store.others(zone, asked.client.id, Others::People, MAX_VISITORS)?;
-    let visitors = Visitors::of(&visitors, &model);
+    let others = people.iter().filter(|person| person.client != asked.client.id);
+    let others: Vec<&PeerRow> = others.take(MAX_VISITORS as usize).collect();
+    let visitors = Visitors::of(&others, &model);
     let around = Others::Flagged(
         window.from.saturating_sub(AROUND),
         window.to.saturating_add(AROUND),
@@ -232,6 +257,7 @@ impl Facts<'_> {
             snapshot,
             lists,
             clients,
+            visitors: self.visitors.clone(),
         }
     }
 

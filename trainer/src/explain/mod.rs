@@ -18,6 +18,7 @@ mod template;
 mod tests;
 mod timeline;
 mod verify;
+mod view;
 mod visitors;
 mod words;
 
@@ -37,11 +38,13 @@ use crate::scan::ScanError;
 use crate::store::{Names, Store, StoreError};
 use crate::visible::escaped;
 pub use consult::{Consulted, Inquiry, Source};
-pub use gather::{Asked, Gathered, gather};
+pub use gather::{Asked, Gathered, gather, gather_among, people};
 pub use models::Models;
 use prompt::{Sight, prompt};
 pub use report::Report;
-pub use words::Lang;
+pub use view::{EvidenceRow, View};
+pub use visitors::Visitors;
+pub use words::{Lang, feature_figure, feature_noun, time as length};
 
 /// Characters of a name that are shown.
 const SHOWN: usize = 256;

@@ -138,7 +138,7 @@ pub fn markdown(report: &Report, lang: Lang, notes: bool) -> String {
 }
 
 /// One line of the evidence.
-fn row(item: &Evidence, lang: Lang) -> [String; 7] {
+pub(super) fn row(item: &Evidence, lang: Lang) -> [String; 7] {
     let figure = |value| words::noun_and_figure(lang, item, value).1;
     let range = item
         .baseline
@@ -171,13 +171,14 @@ fn lists(report: &Report) -> Vec<(&'static str, (&str, u64))> {
 }
 
 /// Who was asked, and how much of the answer holds.
-fn asked(report: &Report, lang: Lang) -> Option<String> {
+pub(super) fn asked(report: &Report, lang: Lang) -> Option<String> {
     let claims = |verified: &Verified| (verified.kept.len(), verified.dropped.len());
     let (kept, dropped) = report.verified.as_ref().map_or((0, 0), claims);
     Some(words::source(lang, report.source.as_ref()?, kept, dropped))
 }
 
-fn claims(report: &Report, lang: Lang) -> Vec<&str> {
+/// The claims that hold, as sentences.
+pub(super) fn claims(report: &Report, lang: Lang) -> Vec<&str> {
     let kept = report.verified.iter().flat_map(|verified| &verified.kept);
     kept.map(|claim| match lang {
         Lang::En => claim.en.as_str(),

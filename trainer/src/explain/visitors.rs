@@ -19,7 +19,7 @@ pub struct Visitors {
 
 impl Visitors {
     /// Those of the store, or the model's typical human where they are too few.
-    pub fn of(others: &[PeerRow], model: &Model) -> Visitors {
+    pub fn of(others: &[&PeerRow], model: &Model) -> Visitors {
         if others.len() < LEAST {
             return Visitors {
                 median: *model.baseline(),
@@ -62,6 +62,12 @@ impl Visitors {
             median: at(&self.median),
             tails: self.tails.as_ref().map(|(low, high)| (at(low), at(high))),
         }
+    }
+
+    /// Fifth and ninety-fifth percentile of a feature, as the model sees it; none where only the typical human is known.
+    pub fn tails(&self, feature: usize) -> Option<(f32, f32)> {
+        let (low, high) = self.tails.as_ref()?;
+        Some((low[feature], high[feature]))
     }
 
     /// How far a value lies outside of what nine tenths of the visitors have, in widths of that; 0 inside, and where

@@ -59,6 +59,30 @@ pub enum Others {
     Flagged(u32, u32),
 }
 
+impl Others {
+    /// The statement, and its values but for the last ones: zone, the client that is left out, limit.
+    pub(super) fn statement(self) -> (String, Vec<Value>) {
+        let (condition, values): (&str, Vec<Value>) = match self {
+            Others::People => (
+                "(class = 'human' OR (class IS NULL AND worst = 'PASSED'))",
+                Vec::new(),
+            ),
+            Others::Flagged(from, to) => (
+                "severity >= 2 AND last >= ? AND first <= ?",
+                vec![from.into(), to.into()],
+            ),
+        };
+        // The plus keeps SQLite from the index by zone, which would sort most of the clients.
+        let sql = format!(
+            "SELECT client.id, name, network, client.requests, features, digest
+             FROM client CROSS JOIN newest ON newest.client = client.id AND schema = '{}'
+             WHERE {condition} AND +zone = ? AND client.id <> ? ORDER BY last DESC, client.id DESC LIMIT ?",
+            schema_hash()
+        );
+        (sql, values)
+    }
+}
+
 /// What is kept of a snapshot.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept<'a> {
@@ -115,24 +139,7 @@ impl Store {
         which: Others,
         limit: u32,
     ) -> Result<Vec<PeerRow>, StoreError> {
-        let (condition, mut values): (&str, Vec<Value>) = match which {
-            Others::People => (
-                "(class = 'human' OR (class IS NULL AND worst = 'PASSED'))",
-                Vec::new(),
-            ),
-            Others::Flagged(from, to) => (
-                "severity >= 2 AND last >= ? AND first <= ?",
-                vec![from.into(), to.into()],
-            ),
-        };
-        // The plus keeps SQLite from the index by zone, which would sort most of the clients.
-        let sql = format!(
-            "SELECT client.id, name, network, client.requests, sample.features, sample.digest
-             FROM client JOIN sample ON sample.seq = (SELECT seq FROM sample
-                 WHERE client = client.id AND score IS NOT NULL AND schema = '{}' ORDER BY aged DESC LIMIT 1)
-             WHERE {condition} AND +zone = ? AND client.id <> ? ORDER BY last DESC, client.id DESC LIMIT ?",
-            schema_hash()
-        );
+        let (sql, mut values) = which.statement();
         values.extend([zone.to_owned().into(), except.into(), i64::from(limit).into()]);
         let mut select = self.connection.prepare_cached(&sql)?;
         let found = select.query_map(params_from_iter(values), peer_row)?;

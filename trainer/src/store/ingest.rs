@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::error::Category;
 
 use super::labels::{self, Class, Origin};
+use super::newest::{Newest, newer};
 use super::{Names, StoreError};
 use crate::visible::escaped;
 
@@ -82,6 +83,7 @@ struct Client {
     requests: u32,
     score: Option<f32>,
     worst: (i64, String),
+    newest: Option<Newest>,
 }
 
 /// One run over lines, inside a transaction of the caller's.
@@ -143,7 +145,7 @@ impl<'a> Run<'a> {
         let mut update = self.connection.prepare_cached(
             "UPDATE client SET samples = samples + ?2, first = MIN(first, ?3), last = MAX(last, ?4),
                 requests = MAX(requests, ?5), score = COALESCE(?6, score),
-                worst = CASE WHEN ?7 > severity THEN ?8 ELSE worst END, severity = MAX(severity, ?7)
+                worst = CASE WHEN ?7 > severity OR samples = 0 THEN ?8 ELSE worst END, severity = MAX(severity, ?7)
              WHERE id = ?1",
         )?;
         for client in self.clients.values().filter(|client| client.samples > 0) {
@@ -158,6 +160,9 @@ impl<'a> Run<'a> {
                 severity,
                 worst,
             ))?;
+            if let Some(newest) = &client.newest {
+                newest.keep(self.connection, client.id)?;
+            }
         }
         Ok(self.counts)
     }
@@ -172,10 +177,10 @@ impl<'a> Run<'a> {
         let name = self.intake.names.client(&sample.client);
         let aged = self.aged(sample.at);
         let id = self.client(&sample.zone, &name, network, aged)?;
-        if !self.insert(sample, digest, id, aged)? {
+        let Some(inserted) = self.insert(sample, digest, id, aged)? else {
             self.counts.duplicates += 1;
             return Ok(());
-        }
+        };
         self.counts.samples += 1;
         self.counts.clocks += u64::from(aged != sample.at);
         let key = (sample.zone.clone(), name);
@@ -191,6 +196,8 @@ impl<'a> Run<'a> {
             if severity > client.worst.0 {
                 client.worst = (severity, sample.verdict.clone());
             }
+            let scored = sample.score.map(|_| inserted);
+            client.newest = newer(client.newest.take(), scored);
         }
         if let Some(label) = sample.label {
             let (class, origin) = (Class::from(label.label), Origin::from(label.origin));
@@ -227,13 +234,20 @@ impl<'a> Run<'a> {
             requests: 0,
             score: None,
             worst: (-1, String::new()),
+            newest: None,
         };
         self.clients.insert(key, client);
         Ok(id)
     }
 
-    /// False when a sample with this digest is there.
-    fn insert(&self, sample: &Sample, digest: [u8; 16], client: i64, aged: u32) -> Result<bool, StoreError> {
+    /// Nothing when a sample with this digest is there.
+    fn insert(
+        &self,
+        sample: &Sample,
+        digest: [u8; 16],
+        client: i64,
+        aged: u32,
+    ) -> Result<Option<Newest>, StoreError> {
         let features: Vec<u8> = sample
             .features
             .iter()
@@ -267,7 +281,13 @@ impl<'a> Run<'a> {
                 sample.method,
                 sample.target,
             ])?;
-        Ok(inserted == 1)
+        Ok((inserted == 1).then(|| Newest {
+            sample: self.connection.last_insert_rowid(),
+            aged,
+            schema: sample.schema.clone(),
+            digest,
+            features,
+        }))
     }
 
     /// Keeps a line that a later program will understand.

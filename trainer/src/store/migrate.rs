@@ -18,7 +18,7 @@ pub(super) struct Migration {
 }
 
 /// All steps, in order.
-pub(super) const MIGRATIONS: [Migration; 7] = [
+pub(super) const MIGRATIONS: [Migration; 8] = [
     Migration {
         number: 1,
         name: "001_samples",
@@ -53,6 +53,11 @@ pub(super) const MIGRATIONS: [Migration; 7] = [
         number: 8,
         name: "008_users",
         sql: include_str!("migrations/008_users.sql"),
+    },
+    Migration {
+        number: 10,
+        name: "010_pages",
+        sql: include_str!("migrations/010_pages.sql"),
     },
 ];
 

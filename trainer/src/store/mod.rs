@@ -11,19 +11,23 @@ mod error;
 mod explained;
 mod files;
 mod forget;
+mod groups;
 mod ingest;
 mod labels;
 mod migrate;
 mod names;
+mod newest;
 mod pages;
 mod period;
 mod retention;
 mod rows;
+mod search;
 mod site;
 mod sources;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod told;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -38,6 +42,7 @@ pub use error::StoreError;
 pub use explained::{Kept, Others, PeerRow, SourceRow};
 pub use files::{FileId, Line, MAX_FILES, Position};
 pub use forget::Forgotten;
+pub use groups::{Load, NetworkRow, Networks, Standing};
 pub use ingest::{Counts, Intake, severity};
 pub use labels::{Class, Origin, Outcome, StoredLabel};
 pub use names::{Names, is_pseudonym};
@@ -47,6 +52,8 @@ pub use retention::{Age, Retention};
 pub use rows::{ExportRow, Selection};
 pub use sources::SourceTotals;
 pub use traffic::{COARSE, FINE, Reading, TrafficCounts, TrafficRow};
+pub use search::SearchPage;
+pub use told::ToldRow;
 
 /// Marks a SQLite file as ours (`PRAGMA application_id`): "Skst" in ASCII.
 const APPLICATION: i32 = 0x536b_7374;

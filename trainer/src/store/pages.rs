@@ -4,12 +4,13 @@ use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row, params_from_iter};
 use serde::{Deserialize, Serialize};
 
+use super::ingest::severity;
 use super::labels::{Class, Origin, word};
 use super::{Store, StoreError, count};
 
 /// Rows of a page at most: what a person scrolls through, and a program fetches in one answer.
 pub const MAX_PAGE: u32 = 500;
-const COLUMNS: &str =
+pub(super) const COLUMNS: &str =
     "id, zone, name, network, first, last, samples, requests, score, worst, class, origin, conflict";
 
 /// What pages are sorted by, greatest first.
@@ -78,6 +79,8 @@ pub struct PageQuery {
     pub worst: Option<String>,
     /// With contradicting labels only.
     pub conflicts: bool,
+    /// Of which this is believed only; `Some(None)`: of which nothing is.
+    pub class: Option<Option<Class>>,
     /// Sorted by.
     pub order: ClientOrder,
     /// Rows; at most [`MAX_PAGE`].
@@ -120,43 +123,63 @@ pub struct SampleRow {
     pub target: String,
 }
 
-impl Store {
-    /// A page of clients. It reads the index that it is sorted by, and no sample.
-    pub fn clients(&self, query: &PageQuery) -> Result<ClientPage, StoreError> {
-        let column = query.order.column();
-        let limit = query.limit.clamp(1, MAX_PAGE);
+impl PageQuery {
+    /// The statement, and its values but for the last one, the limit.
+    pub(super) fn statement(&self) -> (String, Vec<Value>) {
+        let column = self.order.column();
         let mut sql = format!("SELECT {COLUMNS}, {column} FROM client WHERE 1");
         let mut values: Vec<Value> = Vec::new();
-        let filters = [
+        let class = self.class.flatten().map(|class| class.as_str().to_owned());
+        let filters: [(&str, Option<Value>); 5] = [
             // The plus keeps SQLite from the index by zone: a zone has most of the clients, and they would be sorted.
-            (" AND +zone = ?", &query.zone),
-            (" AND network = ?", &query.network),
-            (" AND worst = ?", &query.worst),
+            (" AND +zone = ?", self.zone.clone().map(Value::from)),
+            (" AND network = ?", self.network.clone().map(Value::from)),
+            // The index has the number, the row the word: a word that is not known has the number of another.
+            (
+                " AND severity = ?",
+                self.worst.as_deref().map(|worst| severity(worst).into()),
+            ),
+            (" AND worst = ?", self.worst.clone().map(Value::from)),
+            (" AND +class = ?", class.map(Value::from)),
         ];
         for (filter, value) in filters {
             if let Some(value) = value {
                 sql.push_str(filter);
-                values.push(value.clone().into());
+                values.push(value);
             }
         }
-        if query.conflicts {
+        if self.class == Some(None) {
+            sql.push_str(" AND +class IS NULL");
+        }
+        if self.conflicts {
             sql.push_str(" AND conflict");
         }
-        if let Some((value, id)) = query.after {
+        if let Some((value, id)) = self.after {
             sql.push_str(&format!(" AND ({column}, id) < (?, ?)"));
             values.extend([value.into(), id.into()]);
         }
         sql.push_str(&format!(" ORDER BY {column} DESC, id DESC LIMIT ?"));
-        values.push(i64::from(limit).into());
+        (sql, values)
+    }
+}
+
+impl Store {
+    /// A page of clients. It reads the index that it is sorted by, and no sample.
+    pub fn clients(&self, query: &PageQuery) -> Result<ClientPage, StoreError> {
+        let limit = query.limit.clamp(1, MAX_PAGE);
+        let (sql, mut values) = query.statement();
+        // One more tells whether there is a next page.
+        values.push((i64::from(limit) + 1).into());
         let mut select = self.connection.prepare_cached(&sql)?;
         let found = select.query_map(params_from_iter(values), |row| {
             Ok((read_client(row)?, row.get::<_, f64>(13)?))
         })?;
-        let found: Vec<(ClientRow, f64)> = found.collect::<Result<_, _>>()?;
-        let full = found.len() == limit as usize;
+        let mut found: Vec<(ClientRow, f64)> = found.collect::<Result<_, _>>()?;
+        let more = found.len() > limit as usize;
+        found.truncate(limit as usize);
         let next = found
             .last()
-            .filter(|_| full)
+            .filter(|_| more)
             .map(|(client, value)| (*value, client.id));
         let clients = found.into_iter().map(|(client, _)| client).collect();
         Ok(ClientPage { clients, next })
@@ -205,7 +228,7 @@ impl Store {
     }
 }
 
-fn read_client(row: &Row<'_>) -> rusqlite::Result<ClientRow> {
+pub(super) fn read_client(row: &Row<'_>) -> rusqlite::Result<ClientRow> {
     let labelled = row.get::<_, Option<String>>(10)?.is_some();
     Ok(ClientRow {
         id: row.get(0)?,

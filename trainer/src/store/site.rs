@@ -67,9 +67,12 @@ impl Store {
 
     /// The zones of which there are samples.
     pub fn zones(&self) -> Result<Vec<String>, StoreError> {
-        let mut select = self
-            .connection
-            .prepare_cached("SELECT DISTINCT zone FROM client ORDER BY zone")?;
+        // From each zone to the next by the index: DISTINCT would read all of it.
+        let mut select = self.connection.prepare_cached(
+            "WITH RECURSIVE found (zone) AS (SELECT MIN(zone) FROM client UNION ALL
+                SELECT (SELECT MIN(zone) FROM client WHERE zone > found.zone) FROM found WHERE zone IS NOT NULL)
+             SELECT zone FROM found WHERE zone IS NOT NULL",
+        )?;
         let rows = select.query_map([], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

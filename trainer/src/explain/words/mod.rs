@@ -143,6 +143,16 @@ pub fn time(lang: Lang, seconds: u32) -> String {
     figure::seconds(lang, f64::from(seconds), f64::round)
 }
 
+/// A feature's name in a language.
+pub fn feature_noun(lang: Lang, feature: &str) -> &'static str {
+    noun::of(lang, feature)
+}
+
+/// A feature's value as the model sees it, in the unit that people count in.
+pub fn feature_figure(lang: Lang, feature: &str, raw: f64) -> String {
+    figure::of(lang, feature, Measure::named(feature).tidy(raw))
+}
+
 /// A category's name.
 pub fn category(lang: Lang, category: Category) -> &'static str {
     voice(lang).category(category)

@@ -60,6 +60,7 @@ pub async fn page(
         network: asked.network,
         worst: asked.worst,
         conflicts: asked.conflicts,
+        class: None,
         order: asked.order,
         limit,
         after,

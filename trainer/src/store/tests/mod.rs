@@ -2,6 +2,7 @@
 
 mod bounds;
 mod intake;
+mod listing;
 mod reading;
 
 use std::fs;

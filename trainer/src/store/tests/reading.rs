@@ -266,3 +266,16 @@ fn a_site_has_the_rows_of_its_clients() {
         1
     );
 }
+
+#[test]
+fn what_was_allowed_is_told_so() {
+    let mut bench = Bench::new(Names::Plain);
+    let allowed = Sample {
+        verdict: "ALLOWED".into(),
+        ..sample("192.0.2.7", 1, NOW)
+    };
+    bench.put(&[allowed]);
+    assert_eq!(bench.named("192.0.2.7").worst, "ALLOWED");
+    bench.put(&[sample("192.0.2.7", 2, NOW)]);
+    assert_eq!(bench.named("192.0.2.7").worst, "SUSPECT");
+}

@@ -1,0 +1,102 @@
+//! An explanation as a page shows it: of a client as it is known now, or one that was kept.
+
+use serde_json::Value;
+
+use super::category::Category;
+use super::explanation::explain;
+use super::report::Report;
+use super::show;
+use super::snapshot::{Evidence, Snapshot};
+use super::words::{self, Labels, Lang, Text};
+
+/// One line of the evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EvidenceRow {
+    /// Id, what, this client, median, usual range, passes from, weight.
+    pub cells: [String; 7],
+    /// Whether it speaks against the client.
+    pub against: bool,
+}
+
+/// An explanation in one language. Only `paths` and `zone` have a visitor's text in them, made visible.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Digest of the snapshot.
+    pub id: String,
+    /// Zone.
+    pub zone: String,
+    /// The category's name.
+    pub category: &'static str,
+    /// Headline, sentences, suggestion, how sure.
+    pub text: Text,
+    /// Words around it.
+    pub labels: &'static Labels,
+    /// The evidence.
+    pub evidence: Vec<EvidenceRow>,
+    /// How often which path template was asked for.
+    pub paths: Vec<(u64, String)>,
+    /// Clients that behave alike.
+    pub alike: u64,
+    /// Samples of that time.
+    pub samples: u64,
+    /// Score, and the thresholds of suspicion and of rejection.
+    pub scores: [f64; 3],
+    /// First and last sample, Unix seconds.
+    pub window: (u32, u32),
+    /// How many visitors it was compared with, unless they were too few.
+    pub visitors: Option<u64>,
+    /// Who was asked, and how much of the answer holds.
+    pub asked: Option<String>,
+    /// The claims of a language model that hold, as sentences.
+    pub claims: Vec<String>,
+}
+
+impl View {
+    /// Of a report.
+    pub fn of(report: &Report, lang: Lang) -> View {
+        let mut view = View::told(&report.snapshot, report.category(), &report.id, lang);
+        view.asked = show::asked(report, lang);
+        view.claims = show::claims(report, lang).into_iter().map(str::to_owned).collect();
+        view
+    }
+
+    /// Of a snapshot and what was made of it, as they were kept; nothing when a newer program wrote them.
+    pub fn kept(id: &str, snapshot: &str, made: &str, lang: Lang) -> Option<View> {
+        let snapshot: Snapshot = serde_json::from_str(snapshot).ok()?;
+        let made: Value = serde_json::from_str(made).ok()?;
+        let verified = &made["verified"];
+        let named = verified.get("category").unwrap_or(&made["explanation"]["category"]);
+        let category: Category = serde_json::from_value(named.clone()).ok()?;
+        let mut view = View::told(&snapshot, category, id, lang);
+        let words = if lang == Lang::Ja { "ja" } else { "en" };
+        let claims = verified["kept"].as_array().into_iter().flatten();
+        view.claims = claims
+            .filter_map(|claim| Some(claim[words].as_str()?.to_owned()))
+            .collect();
+        Some(view)
+    }
+
+    fn told(snapshot: &Snapshot, category: Category, id: &str, lang: Lang) -> View {
+        let row = |item: &Evidence| EvidenceRow {
+            cells: show::row(item, lang),
+            against: item.attribution > 0.0,
+        };
+        let paths = snapshot.paths.top.iter();
+        View {
+            id: id.to_owned(),
+            zone: snapshot.zone.clone(),
+            category: words::category(lang, category),
+            text: words::text(lang, snapshot, category, &explain(snapshot)),
+            labels: words::labels(lang),
+            evidence: snapshot.evidence.iter().map(row).collect(),
+            paths: paths.map(|path| (path.count, path.template.clone())).collect(),
+            alike: snapshot.alike.clients.total,
+            samples: snapshot.samples.total,
+            scores: [snapshot.score, snapshot.policy.suspect, snapshot.policy.reject],
+            window: (snapshot.window.from, snapshot.window.to),
+            visitors: (snapshot.site.baseline == "site").then_some(snapshot.site.clients),
+            asked: None,
+            claims: Vec::new(),
+        }
+    }
+}
