@@ -56,7 +56,10 @@ impl View {
     pub fn of(report: &Report, lang: Lang) -> View {
         let mut view = View::told(&report.snapshot, report.category(), &report.id, lang);
         view.asked = show::asked(report, lang);
-        view.claims = show::claims(report, lang).into_iter().map(str::to_owned).collect();
+        view.claims = show::claims(report, lang)
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
         view
     }
 
@@ -65,7 +68,9 @@ impl View {
         let snapshot: Snapshot = serde_json::from_str(snapshot).ok()?;
         let made: Value = serde_json::from_str(made).ok()?;
         let verified = &made["verified"];
-        let named = verified.get("category").unwrap_or(&made["explanation"]["category"]);
+        let named = verified
+            .get("category")
+            .unwrap_or(&made["explanation"]["category"]);
         let category: Category = serde_json::from_value(named.clone()).ok()?;
         let mut view = View::told(&snapshot, category, id, lang);
         let words = if lang == Lang::Ja { "ja" } else { "en" };

@@ -12,6 +12,6 @@ mod treemap;
 pub use curve::{Curve, Point, curve};
 pub use period::{Period, period};
 pub use raster::{Dot, Raster, pauses, raster};
-pub use spark::spark;
+pub use spark::{bar, spark};
 pub use strip::{Strip, strip};
 pub use treemap::{Cell, Tile, treemap};

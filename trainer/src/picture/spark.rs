@@ -1,4 +1,4 @@
-//! A row of small bars.
+//! Small bars within a table.
 
 use super::svg::Svg;
 
@@ -22,6 +22,21 @@ pub fn spark(counts: &[u32]) -> String {
     svg.finish()
 }
 
+/// Length and height of the bar of a share.
+const BAR: (f64, f64) = (60.0, 6.0);
+
+/// A share, 0 to 1, as a bar. It stands beside its number.
+pub fn bar(share: f64) -> String {
+    let mut svg = Svg::mute("share", BAR);
+    let tenth = (share * 10.0).floor().clamp(0.0, 9.0);
+    svg.rect("whole", [0.0, 0.0, BAR.0, BAR.1]);
+    svg.rect(
+        &format!("part s{tenth:.0}"),
+        [0.0, 0.0, BAR.0 * share.clamp(0.0, 1.0), BAR.1],
+    );
+    svg.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,5 +48,7 @@ mod tests {
         assert!(svg.contains("x=\"6\" y=\"0\" width=\"2\" height=\"16\""), "{svg}");
         assert!(svg.contains("x=\"3\" y=\"12\" width=\"2\" height=\"4\""), "{svg}");
         assert!(spark(&[]).ends_with("</svg>"));
+        assert!(bar(0.5).contains("class=\"part s5\" x=\"0\" y=\"0\" width=\"30\""));
+        assert!(bar(f64::NAN).ends_with("</svg>"));
     }
 }

@@ -16,7 +16,7 @@ use crate::scan::load_model;
 use crate::store::{Class, LabelCount, Store};
 
 /// Clients that passed, from which on their medians are the baseline; with fewer it is the built-in model's.
-const LEAST_BASELINE: usize = 30;
+pub const LEAST_BASELINE: usize = 30;
 /// Cases that are told.
 const CASES: usize = 10;
 /// Clients with contradicting labels that are named.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sekisho_core::feature::Features;
 
 use super::span::Span;
-use crate::store::{Class, PeriodRow, Store, StoreError};
+use crate::store::{Class, PeriodRow, Standing, Store, StoreError};
 use crate::visible::escaped;
 
 /// Clients that are looked at one by one; some 600 bytes each. Later ones are only counted by their samples.
@@ -91,6 +91,27 @@ impl Seen {
             reasons: Vec::new(),
             request: String::new(),
             counted,
+        }
+    }
+
+    /// As the store has a flagged client now.
+    pub fn standing(row: &Standing) -> Seen {
+        Seen {
+            id: row.id,
+            zone: escaped(row.zone.as_bytes(), MAX_TEXT),
+            name: escaped(row.name.as_bytes(), MAX_TEXT),
+            network: escaped(row.network.as_bytes(), MAX_TEXT),
+            class: row.class,
+            conflict: row.conflict,
+            span: row.span,
+            samples: row.samples,
+            requests: u64::from(row.requests),
+            worst: severity(&row.worst),
+            score: row.score,
+            features: Some(row.features),
+            reasons: Vec::new(),
+            request: String::new(),
+            counted: row.requests,
         }
     }
 

@@ -10,6 +10,7 @@ mod markdown;
 mod models;
 mod page;
 mod span;
+mod swarms;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -25,9 +26,12 @@ use crate::dataset::Moment;
 use crate::retrain::RetrainError;
 use crate::scan::ScanError;
 use crate::store::StoreError;
-use document::Report;
+pub use clusters::Cluster;
+pub use document::Report;
 pub use markdown::code;
+pub use page::body;
 pub use span::{Span, SpanError, duration, time};
+pub use swarms::{Swarm, swarms};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -16,7 +16,14 @@ const BARS: usize = 12;
 
 #[derive(Template)]
 #[template(path = "report.html")]
-struct Page<'a> {
+struct Page {
+    from: String,
+    body: String,
+}
+
+#[derive(Template)]
+#[template(path = "report_body.html")]
+struct Body<'a> {
     report: &'a Report,
     span: [String; 2],
     headline: String,
@@ -48,6 +55,19 @@ struct Picture {
 /// # Errors
 /// [`ReportError::Page`] when a plot or the template cannot be drawn.
 pub fn html(report: &Report) -> Result<String, ReportError> {
+    let page = Page {
+        from: time(report.period.from),
+        body: body(report)?,
+    };
+    page.render()
+        .map_err(|error| ReportError::Page(error.to_string()))
+}
+
+/// The same as a part of another page, whose style has the colours of its plots.
+///
+/// # Errors
+/// [`ReportError::Page`] when a plot or the template cannot be drawn.
+pub fn body(report: &Report) -> Result<String, ReportError> {
     let groups = report.clusters.iter().map(|cluster| Group {
         cluster,
         clients: grouped(cluster.load.clients),
@@ -56,7 +76,7 @@ pub fn html(report: &Report) -> Result<String, ReportError> {
         verdicts: verdicts(cluster),
         span: [time(cluster.span.0), time(cluster.span.1)],
     });
-    let page = Page {
+    let page = Body {
         report,
         span: [time(report.period.from), time(report.period.to)],
         headline: headline(report).replace('`', ""),

@@ -1,7 +1,6 @@
 //! `GET /v1/clients/{id}/explanation`, and `POST` to have it told by a language model.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -11,13 +10,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::refusal::Refusal;
-use crate::config::now;
-use crate::explain::{Asked, ExplainError, Gathered, Inquiry, Lang, Report, gather};
+use crate::explain::{Lang, Report};
+use crate::serve::explaining::{self, Unexplained};
 use crate::serve::shared::Access;
-use crate::store::ClientRow;
-
-/// What language models may take: less than a request may.
-const DEADLINE: Duration = Duration::from_secs(25);
 
 /// What an explanation can be asked by.
 #[derive(Debug, Deserialize)]
@@ -36,7 +31,7 @@ pub async fn one(
     how: Result<Query<How>, QueryRejection>,
 ) -> Result<Json<Value>, Refusal> {
     let (Path(id), Query(How { lang, cluster })) = (id?, how?);
-    let (client, gathered) = look(&access, id, cluster).await?;
+    let (client, gathered) = explaining::look(&access, id, cluster).await?;
     Ok(Json(Report::new(&client, gathered, None).json(lang, false)))
 }
 
@@ -47,58 +42,26 @@ pub async fn told(
     how: Result<Query<How>, QueryRejection>,
 ) -> Result<Json<Value>, Refusal> {
     let (Path(id), Query(How { lang, cluster })) = (id?, how?);
-    let (client, gathered) = look(&access, id, cluster).await?;
-    let Some(chain) = access.chain.clone() else {
-        let text = "no language model is configured: set [[llm.targets]], or GET the explanation by rule";
-        return Err(Refusal::new(StatusCode::CONFLICT, text));
-    };
-    let inquiry = Inquiry::new(&gathered.snapshot, chain.targets());
-    let (asked, about) = (inquiry.clone(), gathered.snapshot.clone());
-    let before = access
-        .ask(move |store, _| asked.before(store, &about, now()))
-        .await?;
-    let consulted = match before {
-        Some(before) => before,
-        None => inquiry.ask(&chain, DEADLINE).await,
-    };
-    let report = Report::new(&client, gathered, Some(&consulted));
-    let document = report.json(lang, false);
-    let keep = access.ask(move |store, _| {
-        report.keep(store, now())?;
-        inquiry.keep(store, &chain, &report, &consulted, now())
-    });
-    keep.await?;
-    Ok(Json(document))
+    let report = explaining::told(&access, id, cluster).await?;
+    Ok(Json(report.json(lang, false)))
 }
 
-/// What is known of a client.
-async fn look(access: &Arc<Access>, id: i64, cluster: bool) -> Result<(ClientRow, Gathered), Refusal> {
-    let models = access.clone();
-    let found = access.ask(move |store, names| {
-        let Some(client) = store.client(id)? else {
-            return Ok(None);
+impl From<Unexplained> for Refusal {
+    fn from(unexplained: Unexplained) -> Refusal {
+        let (status, text) = match unexplained {
+            Unexplained::Unknown => (
+                StatusCode::NOT_FOUND,
+                "there is no client with this number".to_owned(),
+            ),
+            Unexplained::NoModel => {
+                let text =
+                    "no language model is configured: set [[llm.targets]], or GET the explanation by rule";
+                (StatusCode::CONFLICT, text.to_owned())
+            }
+            Unexplained::NotScored(text) => (StatusCode::NOT_FOUND, text),
+            Unexplained::Store(error) => return error.into(),
+            Unexplained::Failed(text) => (StatusCode::INTERNAL_SERVER_ERROR, text),
         };
-        let asked = Asked {
-            client,
-            reference: None,
-            cluster,
-        };
-        let gathered = gather(store, names, &models.models, &asked);
-        Ok(Some(gathered.map(|gathered| (asked.client, gathered))))
-    });
-    match found.await? {
-        Some(Ok(found)) => Ok(found),
-        Some(Err(ExplainError::Store(error))) => Err(error.into()),
-        Some(Err(error @ ExplainError::NotScored(_))) => {
-            Err(Refusal::new(StatusCode::NOT_FOUND, error.to_string()))
-        }
-        Some(Err(error)) => {
-            tracing::error!("a client was not explained: {error}");
-            Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
-        }
-        None => Err(Refusal::new(
-            StatusCode::NOT_FOUND,
-            "there is no client with this number",
-        )),
+        Refusal::new(status, text)
     }
 }

@@ -1,0 +1,251 @@
+//! `GET /clients/ID`.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::super::layout::{Frame, Place, page as answer};
+use super::super::refusal::Refusal;
+use super::super::viewer::Viewer;
+use super::super::words::{Actions, Clients, OneClient, fill};
+use super::pictures::{Beside, Drawn, Picture, beside};
+use super::rows::{Row, class_word, origin_word};
+use crate::config::now;
+use crate::explain::{Asked, Consulted, ExplainError, Inquiry, Lang, Report, View, gather_among, length};
+use crate::figures::grouped;
+use crate::serve::shared::Access;
+use crate::store::{ClientRow, Names, SampleRow, SourceRow, Store, StoreError, StoredLabel};
+use crate::user::Role;
+use crate::visible;
+
+/// Samples that pictures are drawn of: as many as an explanation looks at.
+const DRAWN: u32 = 512;
+/// Samples that are listed.
+const LISTED: u32 = 20;
+/// Labels that are listed.
+const LABELS: u32 = 100;
+/// Characters of a client's text.
+const SHOWN: usize = 256;
+
+#[derive(Template)]
+#[template(path = "pages/client.html")]
+struct ClientPage {
+    frame: Frame,
+    words: &'static OneClient,
+    acts: &'static Actions,
+    lists: &'static Clients,
+    row: Row,
+    first: u32,
+    samples_count: u64,
+    view: Option<View>,
+    trouble: Option<String>,
+    compared: Option<String>,
+    pictures: Vec<Picture>,
+    features: Vec<Beside>,
+    labels: Vec<LabelLine>,
+    samples: Vec<SampleLine>,
+    /// What was just done.
+    done: Option<&'static str>,
+    may: bool,
+    can_ask: bool,
+}
+
+/// A label as a line.
+struct LabelLine {
+    class: &'static str,
+    origin: &'static str,
+    author: String,
+    at: u32,
+    note: String,
+}
+
+/// A sample as a line.
+struct SampleLine {
+    id: String,
+    at: u32,
+    requests: u32,
+    score: Option<f64>,
+    verdict: String,
+    request: String,
+}
+
+/// What came of an action.
+#[derive(Debug, Deserialize)]
+pub struct Came {
+    #[serde(default)]
+    done: String,
+}
+
+/// What is known of a client.
+struct Whole {
+    client: ClientRow,
+    rows: Vec<SourceRow>,
+    labels: Vec<(i64, StoredLabel)>,
+    samples: Vec<SampleRow>,
+    explained: Result<Explained, ExplainError>,
+    age: u32,
+}
+
+struct Explained {
+    report: Report,
+    visitors: crate::explain::Visitors,
+}
+
+pub async fn page(
+    State(access): State<Arc<Access>>,
+    viewer: Viewer,
+    id: Result<Path<i64>, PathRejection>,
+    came: Result<Query<Came>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let (Path(id), Query(came)) = (id?, came?);
+    let at = now();
+    let whole = {
+        let access = access.clone();
+        let question = access.clone();
+        question.ask(move |store, names| read(&access, store, names, id, at)).await?
+    };
+    let whole = whole.ok_or(Refusal::Nowhere)?;
+    answer(&shown(&access, &viewer, whole, &came.done, at))
+}
+
+fn read(access: &Access, store: &Store, names: &Names, id: i64, now: u32) -> Result<Option<Whole>, StoreError> {
+    let Some(client) = store.client(id)? else {
+        return Ok(None);
+    };
+    let (people, age) = access.known.people(store, &client.zone, now)?;
+    let asked = Asked {
+        client: client.clone(),
+        reference: None,
+        cluster: false,
+    };
+    let explained = match gather_among(store, names, &access.models, &asked, &people) {
+        Err(ExplainError::Store(error)) => return Err(error),
+        Err(error) => Err(error),
+        Ok(gathered) => {
+            let answered = answered(access, store, &gathered.snapshot, now)?;
+            let visitors = gathered.visitors.clone();
+            let report = Report::new(&client, gathered, answered.as_ref());
+            Ok(Explained { report, visitors })
+        }
+    };
+    Ok(Some(Whole {
+        rows: store.source_rows(id, None, DRAWN)?,
+        labels: store.labels(Some(id), 0, LABELS)?,
+        samples: store.samples_of(id, LISTED)?,
+        client,
+        explained,
+        age,
+    }))
+}
+
+/// What a language model said of the same evidence before.
+fn answered(
+    access: &Access,
+    store: &Store,
+    snapshot: &crate::explain::Snapshot,
+    now: u32,
+) -> Result<Option<Consulted>, StoreError> {
+    match &access.chain {
+        Some(chain) => Inquiry::new(snapshot, chain.targets()).before(store, snapshot, now),
+        None => Ok(None),
+    }
+}
+
+fn shown(access: &Access, viewer: &Viewer, whole: Whole, done: &str, at: u32) -> ClientPage {
+    let lang = viewer.lang;
+    let (words, acts, lists) = (OneClient::of(lang), Actions::of(lang), Clients::of(lang));
+    let row = Row::new(&whole.client, &[], lists, at);
+    let explained = whole.explained.as_ref().ok();
+    let drawn = Drawn {
+        rows: &whole.rows,
+        thresholds: explained.map(|explained| {
+            let policy = &explained.report.snapshot.policy;
+            (policy.suspect, policy.reject)
+        }),
+        visitors: explained.map(|explained| &explained.visitors),
+        lang,
+    };
+    let view = explained.map(|explained| View::of(&explained.report, lang));
+    let features = explained.map(|explained| {
+        let of = |name: &str| explained.report.snapshot.features.get(name).copied();
+        beside(&explained.visitors, of, lang)
+    });
+    ClientPage {
+        frame: Frame::new(viewer, Place::Clients, row.name.clone()),
+        words,
+        acts,
+        lists,
+        first: whole.client.first,
+        samples_count: whole.client.samples,
+        compared: view.as_ref().map(|view| compared(words, view, whole.age, lang)),
+        pictures: drawn.pictures(words),
+        features: features.unwrap_or_default(),
+        trouble: whole.explained.err().map(|error| trouble(words, &error)),
+        view,
+        labels: whole.labels.iter().rev().map(|(_, label)| label_line(label, lists)).collect(),
+        samples: whole.samples.iter().map(sample_line).collect(),
+        done: came_of(acts, done),
+        may: viewer.may(Role::Operator),
+        can_ask: access.chain.is_some(),
+        row,
+    }
+}
+
+/// With whom it was compared.
+fn compared(words: &OneClient, view: &View, age: u32, lang: Lang) -> String {
+    match view.visitors {
+        Some(visitors) => fill(words.compared, &[&grouped(visitors), &length(lang, age)]),
+        None => words.compared_model.to_owned(),
+    }
+}
+
+fn trouble(words: &OneClient, error: &ExplainError) -> String {
+    match error {
+        ExplainError::NotScored(_) => words.not_scored.to_owned(),
+        other => {
+            tracing::error!("a client was not explained: {other}");
+            other.to_string()
+        }
+    }
+}
+
+fn label_line(label: &StoredLabel, words: &Clients) -> LabelLine {
+    LabelLine {
+        class: class_word(label.class, words),
+        origin: origin_word(label.origin, words),
+        author: visible::escaped(label.author.as_bytes(), SHOWN),
+        at: label.at,
+        note: visible::escaped(label.note.as_bytes(), SHOWN),
+    }
+}
+
+fn sample_line(sample: &SampleRow) -> SampleLine {
+    let request = format!("{} {}", sample.method, sample.target);
+    SampleLine {
+        id: visible::escaped(sample.id.as_bytes(), SHOWN),
+        at: sample.at,
+        requests: sample.requests,
+        score: sample.score,
+        verdict: visible::escaped(sample.verdict.as_bytes(), SHOWN),
+        request: visible::escaped(request.as_bytes(), SHOWN),
+    }
+}
+
+/// What was done, in words; the word comes from an address, so only known ones count.
+fn came_of(acts: &Actions, done: &str) -> Option<&'static str> {
+    Some(match done {
+        "label" => acts.done_label,
+        "there" => acts.done_there,
+        "ban" => acts.done_ban,
+        "lift" => acts.done_lift,
+        "unbanned" => acts.done_unbanned,
+        "allow" => acts.done_allow,
+        "disallow" => acts.done_disallow,
+        "ask" => acts.done_ask,
+        _ => return None,
+    })
+}

@@ -1,0 +1,255 @@
+//! `/reports`: findings reports of a chosen time, made beside the requests.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use askama::Template;
+use axum::extract::rejection::{FormRejection, PathRejection};
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use axum::{Form, Router};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::change::{Deed, change};
+use super::layout::{Frame, Place, page};
+use super::refusal::Refusal;
+use super::viewer::Viewer;
+use super::words::Reports;
+use crate::config::now;
+use crate::dataset::Moment;
+use crate::report::{Report, ReportError, Span, body};
+use crate::serve::shared::Access;
+use crate::store::Store;
+use crate::user::Role;
+use crate::visible;
+
+/// Reports that are kept: each takes some hundred kilobytes.
+const KEPT: usize = 8;
+/// Bytes of a report at most: clusters, cases and names in it are bounded, so that none comes near.
+const MAX_BYTES: usize = 4 << 20;
+/// Characters of a name.
+const SHOWN: usize = 64;
+
+/// Reports that were asked for since the daemon began, the newest first.
+#[derive(Debug, Default)]
+pub struct Made(Mutex<Shelf>);
+
+#[derive(Debug, Default)]
+struct Shelf {
+    asked: u64,
+    reports: VecDeque<Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    number: u64,
+    at: u32,
+    by: String,
+    span: Span,
+    zone: Option<String>,
+    state: Progress,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Progress {
+    Working,
+    Ready(Arc<String>),
+    Failed(String),
+}
+
+impl Made {
+    /// Notes that a report is being made; its number. Nothing while another one is.
+    fn begin(&self, at: u32, by: &str, span: Span, zone: Option<String>) -> Option<u64> {
+        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if shelf.reports.iter().any(|entry| entry.state == Progress::Working) {
+            return None;
+        }
+        shelf.asked += 1;
+        let number = shelf.asked;
+        shelf.reports.push_front(Entry {
+            number,
+            at,
+            by: by.to_owned(),
+            span,
+            zone,
+            state: Progress::Working,
+        });
+        shelf.reports.truncate(KEPT);
+        Some(number)
+    }
+
+    fn end(&self, number: u64, made: Result<String, String>) {
+        let state = match made {
+            Ok(text) if text.len() <= MAX_BYTES => Progress::Ready(Arc::new(text)),
+            Ok(text) => Progress::Failed(format!("the report has {} bytes, at most {MAX_BYTES} are shown", text.len())),
+            Err(error) => Progress::Failed(error),
+        };
+        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = shelf.reports.iter_mut().find(|entry| entry.number == number) {
+            entry.state = state;
+        }
+    }
+
+    fn list(&self) -> Vec<Entry> {
+        let shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shelf.reports.iter().cloned().collect()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "pages/reports.html")]
+struct ReportsPage {
+    frame: Frame,
+    words: &'static Reports,
+    zones: Vec<String>,
+    rows: Vec<Line>,
+    may: bool,
+    is_working: bool,
+}
+
+#[derive(Template)]
+#[template(path = "pages/report-one.html")]
+struct ReportPage {
+    frame: Frame,
+    words: &'static Reports,
+    body: Arc<String>,
+}
+
+/// A report as a line.
+struct Line {
+    number: u64,
+    at: u32,
+    by: String,
+    span: Span,
+    zone: Option<String>,
+    is_ready: bool,
+    trouble: Option<String>,
+}
+
+/// Which time.
+#[derive(Debug, Deserialize)]
+struct Wanted {
+    from: String,
+    #[serde(default)]
+    to: String,
+    #[serde(default)]
+    zone: String,
+}
+
+/// `/reports` and what is below.
+pub fn routes() -> Router<Arc<Access>> {
+    Router::new()
+        .route("/reports", get(list).post(make))
+        .route("/reports/{number}", get(one))
+}
+
+async fn list(State(access): State<Arc<Access>>, viewer: Viewer) -> Result<Response, Refusal> {
+    let words = Reports::of(viewer.lang);
+    let rows: Vec<Line> = access.known.made.list().into_iter().map(line).collect();
+    page(&ReportsPage {
+        frame: Frame::new(&viewer, Place::Explanations, words.title),
+        words,
+        zones: access.ask(|store, _| store.zones()).await?,
+        is_working: rows.iter().any(|row| !row.is_ready && row.trouble.is_none()),
+        rows,
+        may: viewer.may(Role::Operator),
+    })
+}
+
+async fn make(
+    State(access): State<Arc<Access>>,
+    viewer: Viewer,
+    wanted: Result<Form<Wanted>, FormRejection>,
+) -> Result<Response, Refusal> {
+    let Form(wanted) = wanted?;
+    let moment = |text: &str| text.trim().parse::<Moment>().map_err(|error| Refusal::bad(error.to_string()));
+    let (from, to) = (moment(&wanted.from)?, Some(wanted.to.trim()).filter(|to| !to.is_empty()));
+    let span = Span::new(from, to.map(moment).transpose()?, now()).map_err(|error| Refusal::bad(error.to_string()))?;
+    let zone = Some(wanted.zone).filter(|zone| !zone.is_empty());
+    let deed = Deed {
+        role: Role::Operator,
+        action: "report",
+        subject: "store".to_owned(),
+        detail: json!({ "from": span.from, "to": span.to }),
+    };
+    let (shelf, of) = (access.clone(), zone.clone());
+    let busy = Reports::of(viewer.lang).busy;
+    let number = change(&access, &viewer, deed, move |_, _, name, at| {
+        shelf.known.made.begin(at, name, span, of).ok_or_else(|| Refusal::conflict(busy))
+    });
+    let number = number.await?;
+    // Beside the readers of pages: it reads for minutes, and its own connection is closed behind it.
+    tokio::task::spawn_blocking(move || {
+        let made = made(&access, span, zone.as_deref()).map_err(|error| {
+            tracing::error!("a report was not made: {error}");
+            error.to_string()
+        });
+        access.known.made.end(number, made);
+    });
+    Ok(Redirect::to("/reports").into_response())
+}
+
+async fn one(
+    State(access): State<Arc<Access>>,
+    viewer: Viewer,
+    number: Result<Path<u64>, PathRejection>,
+) -> Result<Response, Refusal> {
+    let Path(number) = number?;
+    let words = Reports::of(viewer.lang);
+    let entry = access.known.made.list().into_iter().find(|entry| entry.number == number);
+    match entry.map(|entry| entry.state) {
+        Some(Progress::Ready(body)) => page(&ReportPage {
+            frame: Frame::new(&viewer, Place::Explanations, words.title),
+            words,
+            body,
+        }),
+        _ => Err(Refusal::Nowhere),
+    }
+}
+
+fn made(access: &Access, span: Span, zone: Option<&str>) -> Result<String, ReportError> {
+    let store = Store::open_existing(&access.path)?;
+    body(&Report::of(&store, span, zone)?)
+}
+
+fn line(entry: Entry) -> Line {
+    Line {
+        number: entry.number,
+        at: entry.at,
+        by: visible::escaped(entry.by.as_bytes(), SHOWN),
+        span: entry.span,
+        zone: entry.zone.map(|zone| visible::escaped(zone.as_bytes(), SHOWN)),
+        is_ready: matches!(entry.state, Progress::Ready(_)),
+        trouble: match entry.state {
+            Progress::Failed(error) => Some(error),
+            _ => None,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_report_is_made_at_a_time_and_few_are_kept() {
+        let made = Made::default();
+        let span = Span { from: 1, to: 2 };
+        let begin = || made.begin(5, "ana", span, None);
+        let first = begin().expect("begun");
+        assert_eq!(begin(), None);
+        made.end(first, Err("no".into()));
+        for _ in 0..2 * KEPT {
+            let number = begin().expect("begun");
+            made.end(number, Ok("<p>".into()));
+        }
+        let list = made.list();
+        assert_eq!(list.len(), KEPT);
+        assert_eq!(list[0].number, 1 + 2 * KEPT as u64);
+        let number = begin().expect("begun");
+        made.end(number, Ok("x".repeat(MAX_BYTES + 1)));
+        assert!(matches!(made.list()[0].state, Progress::Failed(_)));
+    }
+}
