@@ -10,8 +10,8 @@ mod svg;
 mod treemap;
 
 pub use curve::{Curve, Point, curve};
-pub use period::{Period, period};
+pub use period::period;
 pub use raster::{Dot, Raster, pauses, raster};
 pub use spark::{bar, spark};
 pub use strip::{Strip, strip};
-pub use treemap::{Cell, Tile, treemap};
+pub use treemap::{Tile, treemap};

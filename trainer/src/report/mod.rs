@@ -26,7 +26,6 @@ use crate::dataset::Moment;
 use crate::retrain::RetrainError;
 use crate::scan::ScanError;
 use crate::store::StoreError;
-pub use clusters::Cluster;
 pub use document::Report;
 pub use markdown::code;
 pub use page::body;

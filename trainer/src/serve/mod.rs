@@ -3,6 +3,7 @@
 mod api;
 mod collector;
 mod connection;
+mod explaining;
 mod host;
 mod metrics;
 mod pages;

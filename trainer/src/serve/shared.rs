@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use super::metrics::Requests;
-use super::pages::Dashboard;
+use super::pages::{Dashboard, Known};
 use crate::config::{Config, Secret, now};
 use crate::explain::Models;
 use crate::store::{Names, Retention, Store, StoreError};
@@ -69,6 +69,8 @@ pub struct Access {
     pub dashboard: Dashboard,
     /// How every watched nginx is doing.
     pub live: Arc<Live>,
+    /// What pages know of the site for a while.
+    pub known: Known,
     token: Option<[u8; 32]>,
     idle: Mutex<Vec<Store>>,
     readers: Arc<Semaphore>,
@@ -95,6 +97,7 @@ impl Access {
             shared,
             models: Models::new(config.models.clone(), None),
             dashboard: Dashboard::new(&config.dashboard),
+            known: Known::default(),
             token: token.map(|token| Sha256::digest(token.bytes()).into()),
             idle: Mutex::default(),
             readers: Arc::new(Semaphore::new(READERS)),

@@ -46,7 +46,7 @@ pub use groups::{Load, NetworkRow, Networks, Standing};
 pub use ingest::{Counts, Intake, severity};
 pub use labels::{Class, Origin, Outcome, StoredLabel};
 pub use names::{Names, is_pseudonym};
-pub use pages::{ClientOrder, ClientRow, MAX_PAGE, PageQuery};
+pub use pages::{ClientOrder, ClientRow, MAX_PAGE, PageQuery, SampleRow};
 pub use period::{AuditCount, LabelCount, PeriodRow};
 pub use retention::{Age, Retention};
 pub use rows::{ExportRow, Selection};

@@ -17,8 +17,13 @@ use sha2::{Digest, Sha256};
 const DIGITS: usize = 12;
 
 /// Name, type and content. A page's own script is a file of its own beside `app.js`.
-const FILES: [(&str, &str, &[u8]); 6] = [
+const FILES: [(&str, &str, &[u8]); 7] = [
     ("style.css", CSS, include_bytes!("../../../assets/style.css")),
+    (
+        "pictures.css",
+        CSS,
+        include_bytes!("../../../assets/pictures.css"),
+    ),
     ("app.js", JS, include_bytes!("../../../assets/app.js")),
     (
         "icon.svg",

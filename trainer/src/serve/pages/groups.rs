@@ -50,10 +50,11 @@ struct GroupsPage {
 }
 
 impl GroupsPage {
-    /// Times that can be chosen: in the form, in words.
-    fn ranges(&self) -> [(&'static str, &'static str); 3] {
+    /// Times that can be chosen: in the form, in words, and whether it is.
+    fn ranges(&self) -> [(&'static str, &'static str, bool); 3] {
         let words = self.words;
-        [("day", words.day), ("week", words.week), ("all", words.all)]
+        let ranges = [("day", words.day), ("week", words.week), ("all", words.all)];
+        ranges.map(|(value, word)| (value, word, value == self.range))
     }
 }
 

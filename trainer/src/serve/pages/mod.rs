@@ -37,14 +37,21 @@
 
 mod assets;
 mod change;
+mod clients;
 mod dashboard;
 mod door;
+mod explanations;
+mod findings;
+mod groups;
+mod known;
 mod layout;
 mod login;
+mod look_up;
 mod now;
 mod origin;
 mod preferences;
 mod proxy;
+mod recent;
 mod refusal;
 mod users;
 mod viewer;
@@ -58,6 +65,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 
 pub use dashboard::Dashboard;
+pub use known::Known;
 use refusal::Refusal;
 
 use super::api;
@@ -67,6 +75,11 @@ use super::shared::Access;
 pub fn router(access: &Arc<Access>) -> Router<Arc<Access>> {
     let pages = Router::new()
         .merge(now::routes())
+        .merge(clients::routes())
+        .merge(groups::routes())
+        .merge(look_up::routes())
+        .merge(explanations::routes())
+        .merge(findings::routes())
         .merge(users::routes())
         .merge(login::routes())
         .merge(preferences::routes())

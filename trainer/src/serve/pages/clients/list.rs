@@ -48,25 +48,31 @@ struct ClientsPage {
 }
 
 impl ClientsPage {
-    /// Verdicts that can be chosen.
-    fn verdicts(&self) -> [&'static str; 6] {
-        VERDICTS
+    /// Verdicts that can be chosen, and whether each is.
+    fn verdicts(&self) -> [(&'static str, bool); 6] {
+        VERDICTS.map(|verdict| (verdict, self.filter.worst == Some(verdict)))
     }
 
-    /// Orders that can be chosen: in the form, in words.
-    fn orders(&self) -> [(&'static str, &'static str); 3] {
+    /// Orders that can be chosen: in the form, in words, and whether it is.
+    fn orders(&self) -> [(&'static str, &'static str, bool); 3] {
         let words = self.words;
         [
             ("", words.by_last),
             ("score", words.by_score),
             ("requests", words.by_requests),
         ]
+        .map(|(value, word)| (value, word, value == self.filter.order_word()))
     }
 
-    /// Labels that can be chosen: in the form, in words.
-    fn labels(&self) -> [(&'static str, &'static str); 3] {
+    /// Labels that can be chosen: in the form, in words, and whether it is.
+    fn labels(&self) -> [(&'static str, &'static str, bool); 3] {
         let words = self.words;
-        [("human", words.human), ("crawler", words.crawler), ("none", words.none)]
+        [
+            ("human", words.human),
+            ("crawler", words.crawler),
+            ("none", words.none),
+        ]
+        .map(|(value, word)| (value, word, value == self.filter.label()))
     }
 }
 

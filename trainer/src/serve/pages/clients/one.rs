@@ -8,6 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::super::door::escaped;
 use super::super::layout::{Frame, Place, page as answer};
 use super::super::refusal::Refusal;
 use super::super::viewer::Viewer;
@@ -66,6 +67,7 @@ struct LabelLine {
 /// A sample as a line.
 struct SampleLine {
     id: String,
+    address: String,
     at: u32,
     requests: u32,
     score: Option<f64>,
@@ -227,6 +229,7 @@ fn sample_line(sample: &SampleRow) -> SampleLine {
     let request = format!("{} {}", sample.method, sample.target);
     SampleLine {
         id: visible::escaped(sample.id.as_bytes(), SHOWN),
+        address: format!("/look-up?id={}", escaped(&sample.id)),
         at: sample.at,
         requests: sample.requests,
         score: sample.score,

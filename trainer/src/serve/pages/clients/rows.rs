@@ -22,6 +22,8 @@ pub struct Row {
     pub name: String,
     /// Its zone.
     pub zone: String,
+    /// Where the clients of its zone are.
+    pub zone_address: String,
     /// Its network.
     pub network: String,
     /// Where the clients of its network are.
@@ -49,6 +51,7 @@ impl Row {
             id: client.id,
             name: visible::escaped(client.name.as_bytes(), SHOWN),
             zone: visible::escaped(client.zone.as_bytes(), SHOWN),
+            zone_address: format!("/clients?zone={}", escaped(&client.zone)),
             network: visible::escaped(client.network.as_bytes(), SHOWN),
             network_address: format!("/clients?network={}", escaped(&client.network)),
             score: client.score,

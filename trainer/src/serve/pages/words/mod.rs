@@ -1,12 +1,16 @@
 //! All texts of the pages, in English and Japanese. Each page has a struct of its own; both languages stand side by
 //! side, so that the compiler misses the one that is missing. Templates have no text of their own, which a test sees to.
 
+mod clients;
+mod groups;
 mod now;
 mod shell;
 mod users;
 
 use crate::explain::Lang;
 
+pub use clients::{Actions, Clients, OneClient};
+pub use groups::{Explanations, Groups, LookUp, Reports};
 pub use now::Now;
 pub use shell::{LogIn, Shell};
 pub use users::Users;
@@ -88,7 +92,19 @@ mod tests {
     use super::*;
 
     /// Every struct of texts.
-    const ALL: &[&[(&str, &str, &str)]] = &[Shell::PAIRS, LogIn::PAIRS, Now::PAIRS, Users::PAIRS];
+    const ALL: &[&[(&str, &str, &str)]] = &[
+        Shell::PAIRS,
+        LogIn::PAIRS,
+        Now::PAIRS,
+        Users::PAIRS,
+        Clients::PAIRS,
+        OneClient::PAIRS,
+        Actions::PAIRS,
+        Groups::PAIRS,
+        LookUp::PAIRS,
+        Explanations::PAIRS,
+        Reports::PAIRS,
+    ];
 
     #[test]
     fn every_text_is_there_in_both_languages() {
