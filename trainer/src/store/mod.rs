@@ -26,8 +26,8 @@ mod site;
 mod sources;
 #[cfg(test)]
 mod tests;
-mod traffic;
 mod told;
+mod traffic;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -50,10 +50,10 @@ pub use pages::{ClientOrder, ClientRow, MAX_PAGE, PageQuery, SampleRow};
 pub use period::{AuditCount, LabelCount, PeriodRow};
 pub use retention::{Age, Retention};
 pub use rows::{ExportRow, Selection};
-pub use sources::SourceTotals;
-pub use traffic::{COARSE, FINE, Reading, TrafficCounts, TrafficRow};
 pub use search::SearchPage;
+pub use sources::SourceTotals;
 pub use told::ToldRow;
+pub use traffic::{COARSE, FINE, Reading, TrafficCounts, TrafficRow};
 
 /// Marks a SQLite file as ours (`PRAGMA application_id`): "Skst" in ASCII.
 const APPLICATION: i32 = 0x536b_7374;

@@ -105,6 +105,8 @@ mod tests {
         Explanations::PAIRS,
         Reports::PAIRS,
     ];
+    /// What is the same in Japanese.
+    const NAMES: [&str; 2] = ["English", "nginx"];
 
     #[test]
     fn every_text_is_there_in_both_languages() {
