@@ -18,13 +18,11 @@ pub struct EvidenceRow {
     pub against: bool,
 }
 
-/// An explanation in one language. Only `paths` and `zone` have a visitor's text in them, made visible.
+/// An explanation in one language. Only `paths` have a visitor's text in them, made visible.
 #[derive(Clone, Debug)]
 pub struct View {
     /// Digest of the snapshot.
     pub id: String,
-    /// Zone.
-    pub zone: String,
     /// The category's name.
     pub category: &'static str,
     /// Headline, sentences, suggestion, how sure.
@@ -37,12 +35,8 @@ pub struct View {
     pub paths: Vec<(u64, String)>,
     /// Clients that behave alike.
     pub alike: u64,
-    /// Samples of that time.
-    pub samples: u64,
     /// Score, and the thresholds of suspicion and of rejection.
     pub scores: [f64; 3],
-    /// First and last sample, Unix seconds.
-    pub window: (u32, u32),
     /// How many visitors it was compared with, unless they were too few.
     pub visitors: Option<u64>,
     /// Who was asked, and how much of the answer holds.
@@ -89,16 +83,13 @@ impl View {
         let paths = snapshot.paths.top.iter();
         View {
             id: id.to_owned(),
-            zone: snapshot.zone.clone(),
             category: words::category(lang, category),
             text: words::text(lang, snapshot, category, &explain(snapshot)),
             labels: words::labels(lang),
             evidence: snapshot.evidence.iter().map(row).collect(),
             paths: paths.map(|path| (path.count, path.template.clone())).collect(),
             alike: snapshot.alike.clients.total,
-            samples: snapshot.samples.total,
             scores: [snapshot.score, snapshot.policy.suspect, snapshot.policy.reject],
-            window: (snapshot.window.from, snapshot.window.to),
             visitors: (snapshot.site.baseline == "site").then_some(snapshot.site.clients),
             asked: None,
             claims: Vec::new(),

@@ -27,6 +27,7 @@ mod site;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod told;
 mod traffic;
 mod told;
 

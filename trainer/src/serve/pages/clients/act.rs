@@ -65,15 +65,19 @@ pub async fn ask(
     id: Result<Path<i64>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let Path(id) = id?;
-    change(&access, &viewer, deed("explain", id, json!({})), move |store, _, _, _| {
-        known(store, id).map(|_| ())
-    })
+    change(
+        &access,
+        &viewer,
+        deed("explain", id, json!({})),
+        move |store, _, _, _| known(store, id).map(|_| ()),
+    )
     .await?;
     explaining::told(&access, id, false).await?;
     Ok(back(id, "ask"))
 }
 
-fn deed(action: &'static str, id: i64, detail: serde_json::Value) -> Deed {
+/// What is written down of an order about a client.
+pub(super) fn deed(action: &'static str, id: i64, detail: serde_json::Value) -> Deed {
     Deed {
         role: Role::Operator,
         action,
@@ -82,12 +86,13 @@ fn deed(action: &'static str, id: i64, detail: serde_json::Value) -> Deed {
     }
 }
 
-fn known(store: &Store, id: i64) -> Result<ClientRow, Refusal> {
+/// The client of this number.
+pub(super) fn known(store: &Store, id: i64) -> Result<ClientRow, Refusal> {
     store.client(id)?.ok_or(Refusal::Nowhere)
 }
 
 /// Back to the client, saying what was done.
-fn back(id: i64, done: &str) -> Response {
+pub(super) fn back(id: i64, done: &str) -> Response {
     Redirect::to(&format!("/clients/{id}?done={done}#done")).into_response()
 }
 

@@ -38,8 +38,6 @@ struct ClientsPage {
     rows: Vec<Row>,
     /// By what the text found them.
     told: Option<String>,
-    /// Whether the order can be chosen.
-    is_list: bool,
     next: Option<String>,
     first: Option<String>,
     csv: String,
@@ -113,7 +111,6 @@ pub async fn page(
             By::Name => Some(fill(words.found_name, &[&shown])),
             By::Network => Some(fill(words.found_network, &[&shown])),
         },
-        is_list: matches!(by, By::List | By::Network),
         zones,
         rows,
         next: following.map(|following| following.address("/clients")),

@@ -5,6 +5,7 @@ mod filter;
 mod found;
 mod list;
 mod one;
+mod order;
 mod pictures;
 mod rows;
 mod table;
@@ -24,6 +25,10 @@ pub fn routes() -> Router<Arc<Access>> {
         .route("/clients/{id}", get(one::page))
         .route("/clients/{id}/label", post(act::label))
         .route("/clients/{id}/ask", post(act::ask))
+        .route("/clients/{id}/ban", post(order::ban))
+        .route("/clients/{id}/lift", post(order::lift))
+        .route("/clients/{id}/allow", post(order::allow))
+        .route("/clients/{id}/disallow", post(order::disallow))
 }
 
 /// The class of a verdict's dot, as that of its chip.

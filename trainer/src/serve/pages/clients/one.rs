@@ -13,13 +13,17 @@ use super::super::layout::{Frame, Place, page as answer};
 use super::super::refusal::Refusal;
 use super::super::viewer::Viewer;
 use super::super::words::{Actions, Clients, OneClient, fill};
+use super::order::LENGTHS;
 use super::pictures::{Beside, Drawn, Picture, beside};
 use super::rows::{Row, class_word, origin_word};
 use crate::config::now;
 use crate::explain::{Asked, Consulted, ExplainError, Inquiry, Lang, Report, View, gather_among, length};
 use crate::figures::grouped;
 use crate::serve::shared::Access;
-use crate::store::{ClientRow, Names, SampleRow, SourceRow, Store, StoreError, StoredLabel};
+use crate::store::{
+    ClientRow, DecisionQuery, DecisionRow, End, Names, SampleRow, SourceRow, Store, StoreError, StoredLabel,
+    is_pseudonym,
+};
 use crate::user::Role;
 use crate::visible;
 
@@ -47,12 +51,49 @@ struct ClientPage {
     compared: Option<String>,
     pictures: Vec<Picture>,
     features: Vec<Beside>,
+    decisions: Vec<DecisionLine>,
     labels: Vec<LabelLine>,
     samples: Vec<SampleLine>,
     /// What was just done.
     done: Option<&'static str>,
     may: bool,
     can_ask: bool,
+    /// Whether nginx can be told of it.
+    orders: Reach,
+}
+
+/// What nginx can be told of a client.
+struct Reach {
+    /// Whether an nginx is watched.
+    has_nginx: bool,
+    /// Whether its name is a pseudonym, of which nginx knows nothing.
+    is_pseudonym: bool,
+    /// Whether a ban is in force.
+    is_banned: bool,
+    /// Whether some nginx has a list of the allowed that may be edited.
+    has_list: bool,
+    /// Whether it is in that list.
+    is_allowed: bool,
+}
+
+impl ClientPage {
+    /// Lengths of a ban: seconds, in words.
+    fn lengths(&self) -> [(u32, &'static str); 4] {
+        let acts = self.acts;
+        let words = [acts.minutes_10, acts.hour, acts.day, acts.week];
+        std::array::from_fn(|place| (LENGTHS[place], words[place]))
+    }
+}
+
+/// A ban as a line.
+struct DecisionLine {
+    nginx: String,
+    begun: u32,
+    until: u32,
+    origin: String,
+    why: String,
+    ended: Option<u32>,
+    end: &'static str,
 }
 
 /// A label as a line.
@@ -88,6 +129,8 @@ struct Whole {
     rows: Vec<SourceRow>,
     labels: Vec<(i64, StoredLabel)>,
     samples: Vec<SampleRow>,
+    decisions: Vec<DecisionRow>,
+    is_allowed: bool,
     explained: Result<Explained, ExplainError>,
     age: u32,
 }
@@ -108,13 +151,21 @@ pub async fn page(
     let whole = {
         let access = access.clone();
         let question = access.clone();
-        question.ask(move |store, names| read(&access, store, names, id, at)).await?
+        question
+            .ask(move |store, names| read(&access, store, names, id, at))
+            .await?
     };
     let whole = whole.ok_or(Refusal::Nowhere)?;
     answer(&shown(&access, &viewer, whole, &came.done, at))
 }
 
-fn read(access: &Access, store: &Store, names: &Names, id: i64, now: u32) -> Result<Option<Whole>, StoreError> {
+fn read(
+    access: &Access,
+    store: &Store,
+    names: &Names,
+    id: i64,
+    now: u32,
+) -> Result<Option<Whole>, StoreError> {
     let Some(client) = store.client(id)? else {
         return Ok(None);
     };
@@ -138,6 +189,8 @@ fn read(access: &Access, store: &Store, names: &Names, id: i64, now: u32) -> Res
         rows: store.source_rows(id, None, DRAWN)?,
         labels: store.labels(Some(id), 0, LABELS)?,
         samples: store.samples_of(id, LISTED)?,
+        decisions: decisions(store, &client)?,
+        is_allowed: is_allowed(access, &client.name),
         client,
         explained,
         age,
@@ -186,9 +239,20 @@ fn shown(access: &Access, viewer: &Viewer, whole: Whole, done: &str, at: u32) ->
         compared: view.as_ref().map(|view| compared(words, view, whole.age, lang)),
         pictures: drawn.pictures(words),
         features: features.unwrap_or_default(),
-        trouble: whole.explained.err().map(|error| trouble(words, &error)),
+        trouble: whole.explained.as_ref().err().map(|error| trouble(words, error)),
         view,
-        labels: whole.labels.iter().rev().map(|(_, label)| label_line(label, lists)).collect(),
+        decisions: whole
+            .decisions
+            .iter()
+            .map(|row| decision_line(row, words))
+            .collect(),
+        orders: reach(access, &whole),
+        labels: whole
+            .labels
+            .iter()
+            .rev()
+            .map(|(_, label)| label_line(label, lists))
+            .collect(),
         samples: whole.samples.iter().map(sample_line).collect(),
         done: came_of(acts, done),
         may: viewer.may(Role::Operator),
@@ -212,6 +276,65 @@ fn trouble(words: &OneClient, error: &ExplainError) -> String {
             tracing::error!("a client was not explained: {other}");
             other.to_string()
         }
+    }
+}
+
+/// The newest bans of a client.
+fn decisions(store: &Store, client: &ClientRow) -> Result<Vec<DecisionRow>, StoreError> {
+    let query = DecisionQuery {
+        zone: Some(client.zone.clone()),
+        client: Some(client.name.clone()),
+        limit: LISTED,
+        ..DecisionQuery::default()
+    };
+    Ok(store.decisions(&query)?.decisions)
+}
+
+fn reach(access: &Access, whole: &Whole) -> Reach {
+    let lists = access.live.all();
+    Reach {
+        has_nginx: !access.live.is_empty(),
+        is_pseudonym: is_pseudonym(&whole.client.name),
+        is_banned: whole.decisions.iter().any(|row| row.ended.is_none()),
+        has_list: lists.iter().any(|nginx| nginx.allow_file().is_some()),
+        is_allowed: whole.is_allowed,
+    }
+}
+
+/// Whether some nginx lets it pass because we said so. A list that cannot be read says nothing.
+fn is_allowed(access: &Access, name: &str) -> bool {
+    let lists = access.live.all();
+    let mut lists = lists.iter().filter(|nginx| nginx.allow_file().is_some());
+    lists.any(|nginx| {
+        let listed = nginx.allowed().unwrap_or_default();
+        listed.iter().any(|allowed| allowed.client == name)
+    })
+}
+
+fn decision_line(row: &DecisionRow, words: &OneClient) -> DecisionLine {
+    let text = |text: &str| visible::escaped(text.as_bytes(), SHOWN);
+    let origin = match row.author.as_str() {
+        "" => text(&row.origin),
+        author => text(&format!("{}: {author}", row.origin)),
+    };
+    let why = match row.note.as_str() {
+        "" => text(&row.reasons.join(", ")),
+        note => text(note),
+    };
+    DecisionLine {
+        nginx: text(&row.nginx),
+        begun: row.begun,
+        until: row.expires,
+        origin,
+        why,
+        ended: row.ended,
+        end: match row.end {
+            None => words.in_force,
+            Some(End::Expired) => words.end_expired,
+            Some(End::Lifted) => words.end_lifted,
+            Some(End::Replaced) => words.end_replaced,
+            Some(End::Gone) => words.end_gone,
+        },
     }
 }
 

@@ -108,6 +108,8 @@ mod tests {
         Reports::PAIRS,
         Models::PAIRS,
     ];
+    /// What is the same in Japanese.
+    const NAMES: [&str; 2] = ["English", "nginx"];
 
     #[test]
     fn every_text_is_there_in_both_languages() {
