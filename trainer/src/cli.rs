@@ -6,8 +6,8 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::{
-    analyse, ask, calibrate, config, doctor, drift, evaluate, explain, export, forget, label, llm, registry,
-    replay, report, retrain, scan, serve, simulate, train, user,
+    analyse, ask, calibrate, config, doctor, drift, evaluate, explain, export, forget, label, llm, notify,
+    registry, replay, report, retrain, scan, serve, simulate, train, user,
 };
 
 /// Watches how clients behave and says which are automated, from access logs, offline.
@@ -36,6 +36,7 @@ enum Command {
     Label(label::Args),
     Explain(explain::Args),
     Llm(llm::Args),
+    Notify(notify::Args),
     Report(report::Args),
     Analyse(analyse::Args),
     Export(export::Args),
@@ -80,6 +81,7 @@ impl Cli {
             Command::Label(args) => return Ok(label::run(&args)?),
             Command::Explain(args) => explain::run(&args)?,
             Command::Llm(args) => llm::run(&args)?,
+            Command::Notify(args) => return Ok(notify::run(&args)?),
             Command::Export(args) => match export::run(&args) {
                 Err(error) if error.is_usage() => wrong_usage("export", &error),
                 result => result?,

@@ -14,6 +14,7 @@ const SECTIONS: [&str; 8] = [
     "gates",
     "retrain",
     "calibrate",
+    "dashboard",
 ];
 const PREFIX: &str = "SEKISHO_";
 

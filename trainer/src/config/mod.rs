@@ -6,6 +6,7 @@ mod dashboard;
 mod environment;
 mod error;
 mod nginx;
+mod notify;
 mod place;
 mod retrain;
 mod secret;
@@ -23,6 +24,7 @@ pub use check::{Args, run};
 pub use dashboard::DashboardSection;
 pub use error::ConfigError;
 pub use nginx::NginxSection;
+pub use notify::{NotifyKind, NotifySection, Topic};
 pub use retrain::{Policy, RetrainSection};
 pub use secret::{Secret, SecretError, read_secret};
 
@@ -56,8 +58,6 @@ pub struct Config {
     pub samples: Vec<Source>,
     /// `[api]`
     pub api: ApiSection,
-    /// `[dashboard]`
-    pub dashboard: DashboardSection,
     /// `[models]`
     pub models: ModelsSection,
     /// `[gates]`
@@ -70,6 +70,10 @@ pub struct Config {
     pub nginx: Vec<NginxSection>,
     /// `[llm]`
     pub llm: sekisho_llm::Config,
+    /// `[dashboard]`
+    pub dashboard: DashboardSection,
+    /// `[[notify]]`
+    pub notify: Vec<NotifySection>,
 }
 
 /// How addresses are kept.
@@ -360,9 +364,10 @@ fn validate(config: &Config) -> Result<(), Fault> {
         let reason = "challenger is the champion's file: what is only to be tried would be in force";
         return Err(fault("models", "challenger", reason));
     }
-    dashboard::validate(&config.dashboard)?;
     retrain::validate(&config.retrain)?;
     nginx::validate(&config.nginx)?;
+    dashboard::validate(&config.dashboard)?;
+    notify::validate(&config.notify)?;
     sources(&config.samples)
 }
 

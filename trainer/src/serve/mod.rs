@@ -29,6 +29,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, ConfigError, SecretError, now, read_secret};
 use crate::llm::{self, LlmError};
+use crate::notify;
 use crate::retrain;
 use crate::store::{Names, Store, StoreError};
 use crate::tail::TailError;
@@ -167,6 +168,11 @@ pub fn run(args: &Args) -> Result<(), ServeError> {
     thread::Builder::new()
         .name("retrain".into())
         .spawn(move || retrain::scheduled(&config, &asked))?;
+    let asked = stop.subscribe();
+    let telling = access.notify.clone();
+    thread::Builder::new()
+        .name("notify".into())
+        .spawn(move || notify::work(&telling, Vec::new, &asked))?;
     let answered = runtime.block_on(answer(listener, access, stop));
     let collected = collecting.join();
     if let Some(chain) = chain {

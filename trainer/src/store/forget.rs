@@ -50,6 +50,7 @@ impl Store {
             forgotten.samples += delete("DELETE FROM sample WHERE client = ?")?;
             forgotten.labels += delete("DELETE FROM label WHERE client = ?")?;
             forgotten.snapshots += drop_snapshots(&transaction, client)?;
+            delete("DELETE FROM notice_event WHERE id IN (SELECT event FROM notice_client WHERE client = ?)")?;
             delete("DELETE FROM client WHERE id = ?")?;
         }
         forgotten.decisions = transaction.execute(
