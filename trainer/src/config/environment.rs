@@ -14,7 +14,6 @@ const SECTIONS: [&str; 8] = [
     "gates",
     "retrain",
     "calibrate",
-    "dashboard",
 ];
 const PREFIX: &str = "SEKISHO_";
 

@@ -14,7 +14,7 @@ use super::guards::GuardState;
 use super::look::{LookError, look};
 use super::message::{body, id};
 use super::outbox::{Notice, Outbox};
-use super::post::{Address, TargetError, client, send};
+use super::post::{Address, PATIENCE, TargetError, client, send};
 use crate::config::{Config, NotifySection, now};
 use crate::store::{Store, StoreError};
 
@@ -34,14 +34,14 @@ pub struct Courier {
 }
 
 impl Courier {
-    /// One that links to this dashboard.
+    /// One that links to this dashboard, and waits for no target longer than `patience`.
     ///
     /// # Errors
     /// There is no HTTP client, or no runtime for it.
-    pub fn new(dashboard: Option<String>) -> Result<Courier, TargetError> {
+    pub fn new(dashboard: Option<String>, patience: Duration) -> Result<Courier, TargetError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         Ok(Courier {
-            client: client()?,
+            client: client(patience)?,
             runtime: runtime.map_err(|error| TargetError::Client(error.to_string()))?,
             dashboard,
             told: BTreeMap::new(),
@@ -76,8 +76,8 @@ impl Courier {
     pub fn send(&self, target: &NotifySection, notice: &Notice, now: u32) -> Attempt {
         match Address::of(target) {
             Ok(address) => {
-                let body = body(target.kind, notice, self.dashboard.as_deref());
-                let sending = send(&self.client, &address, &id(notice), &body, now.into());
+                let (id, body) = (id(notice), body(target.kind, notice, self.dashboard.as_deref()));
+                let sending = send(&self.client, &address, &id, &body, now.into());
                 self.runtime.block_on(sending)
             }
             Err(error) => Attempt::Later(error.to_string(), None),
@@ -107,7 +107,7 @@ pub fn work(config: &Config, guards: impl Fn() -> Vec<GuardState>, stop: &Receiv
     if config.notify.is_empty() {
         return;
     }
-    let mut courier = match Courier::new(config.dashboard.url.clone()) {
+    let mut courier = match Courier::new(config.dashboard.url.clone(), PATIENCE) {
         Ok(courier) => courier,
         Err(error) => {
             tracing::error!("nobody is told anything: {error}");

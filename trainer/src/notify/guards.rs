@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Fact, News, Page};
 use crate::config::Topic;
+use crate::nginx::Zone;
+use crate::watch::Live;
 
 /// Zones that are remembered: as many as are watched.
 const MAX_ZONES: usize = 1024;
@@ -21,8 +23,8 @@ pub struct GuardState {
     pub since: u32,
     /// How often its breaker put enforcement off.
     pub trips: u64,
-    /// Share of all requests that one key has, in percent, while it is taken for a proxy.
-    pub proxy: Option<u32>,
+    /// How many keys were taken for a proxy.
+    pub proxies: u64,
 }
 
 /// What was known of a zone when it was looked at last.
@@ -30,14 +32,35 @@ pub struct GuardState {
 pub struct Known {
     since: u32,
     trips: u64,
-    proxy: bool,
+    proxies: u64,
+}
+
+impl GuardState {
+    /// Of every zone of every watched nginx that answered.
+    pub fn of(live: &Live) -> Vec<GuardState> {
+        let answered = live.now().into_iter().filter_map(|nginx| Some((nginx.name, nginx.status.ok()?)));
+        let zones = answered.flat_map(|(nginx, status)| {
+            let state = |zone: &Zone| {
+                let count = |name: &str| zone.counters.get(name).copied().unwrap_or_default();
+                GuardState {
+                    nginx: nginx.clone(),
+                    zone: zone.name.clone(),
+                    since: zone.since,
+                    trips: count("breaker_trips"),
+                    proxies: count("proxies"),
+                }
+            };
+            status.zones.iter().map(state).collect::<Vec<_>>()
+        });
+        zones.collect()
+    }
 }
 
 /// What is known of all zones, by nginx and zone.
 pub type Knowledge = BTreeMap<String, Known>;
 
-/// What tripped since `known`, at Unix second `now`; `known` is brought up to date. What was tripped when a zone is
-/// seen for the first time is told when it still goes on.
+/// What tripped since `known`, at Unix second `now`; `known` is brought up to date. What was
+/// before a zone was seen for the first time is nobody's news.
 pub fn news(known: &mut Knowledge, states: &[GuardState], now: u32) -> Vec<News> {
     let mut news = Vec::new();
     for state in states {
@@ -46,23 +69,23 @@ pub fn news(known: &mut Knowledge, states: &[GuardState], now: u32) -> Vec<News>
         if before.is_none() && known.len() >= MAX_ZONES {
             continue;
         }
-        // Counting that began anew began at nothing, unless nobody looked before.
-        let trips = match before {
-            Some(before) if before.since == state.since => before.trips,
-            Some(_) => 0,
-            None => state.trips,
-        };
-        if state.trips > trips {
-            news.push(breaker(state, state.trips - trips, now));
-        }
-        if state.proxy.is_some() && !before.is_some_and(|before| before.proxy) {
-            news.push(proxy(state, now));
-        }
         let seen = Known {
             since: state.since,
             trips: state.trips,
-            proxy: state.proxy.is_some(),
+            proxies: state.proxies,
         };
+        // Counting that began anew began at nothing, unless nobody looked before.
+        let (trips, proxies) = match before {
+            Some(before) if before.since == state.since => (before.trips, before.proxies),
+            Some(_) => (0, 0),
+            None => (seen.trips, seen.proxies),
+        };
+        if seen.trips > trips {
+            news.push(breaker(state, seen.trips - trips, now));
+        }
+        if seen.proxies > proxies {
+            news.push(proxy(state, now));
+        }
         known.insert(name, seen);
     }
     news
@@ -90,14 +113,13 @@ fn breaker(state: &GuardState, times: u64, now: u32) -> News {
 }
 
 fn proxy(state: &GuardState, now: u32) -> News {
-    let share = state.proxy.unwrap_or_default();
     let facts = vec![
-        Fact::new(format!("One key has {share} % of all requests and is not enforced on: is realip set up?")),
+        Fact::new("One key has an implausible share of all requests and is not enforced on: is realip set up?"),
         Fact::naming("Zone", [&state.zone]),
         Fact::naming("nginx", [&state.nginx]),
     ];
     News {
-        key: format!("guard:{}/{}:{}:proxy:{now}", state.nginx, state.zone, state.since),
+        key: format!("guard:{}/{}:{}:proxy:{}", state.nginx, state.zone, state.since, state.proxies),
         event: Event {
             kind: Topic::Guard,
             at: now,
@@ -114,13 +136,13 @@ fn proxy(state: &GuardState, now: u32) -> News {
 mod tests {
     use super::*;
 
-    fn state(since: u32, trips: u64, proxy: Option<u32>) -> GuardState {
+    fn state(since: u32, trips: u64, proxies: u64) -> GuardState {
         GuardState {
             nginx: "shop".into(),
             zone: "clients".into(),
             since,
             trips,
-            proxy,
+            proxies,
         }
     }
 
@@ -132,13 +154,12 @@ mod tests {
             let keys: Vec<&str> = news.iter().map(|news| news.key.as_str()).collect();
             assert_eq!(keys, expected);
         };
-        check(&[state(5, 3, None)], &[]);
-        check(&[state(5, 3, None)], &[]);
-        check(&[state(5, 5, None)], &["guard:shop/clients:5:trip:5"]);
-        check(&[state(5, 5, Some(61))], &["guard:shop/clients:5:proxy:1800000000"]);
-        check(&[state(5, 5, Some(64))], &[]);
-        check(&[state(5, 5, None)], &[]);
-        check(&[state(9, 1, None)], &["guard:shop/clients:9:trip:1"]);
+        check(&[state(5, 3, 1)], &[]);
+        check(&[state(5, 3, 1)], &[]);
+        check(&[state(5, 5, 1)], &["guard:shop/clients:5:trip:5"]);
+        check(&[state(5, 5, 2)], &["guard:shop/clients:5:proxy:2"]);
+        check(&[state(5, 5, 2)], &[]);
+        check(&[state(9, 1, 0)], &["guard:shop/clients:9:trip:1"]);
         check(&[], &[]);
     }
 
@@ -148,7 +169,7 @@ mod tests {
         let states: Vec<GuardState> = (0..2 * MAX_ZONES)
             .map(|number| GuardState {
                 zone: number.to_string(),
-                ..state(1, 0, None)
+                ..state(1, 0, 0)
             })
             .collect();
         assert!(news(&mut known, &states, 1).is_empty());

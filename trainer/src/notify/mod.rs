@@ -38,7 +38,7 @@ pub use guards::GuardState;
 use outbox::{Notice, Outbox};
 pub use outbox::Tally;
 pub use post::Address;
-use post::TargetError;
+use post::{PATIENCE, TargetError};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -156,7 +156,7 @@ fn test(config: &Config, only: Option<&str>) -> Result<ExitCode, NotifyError> {
             known: known.join(", "),
         });
     }
-    let courier = Courier::new(config.dashboard.url.clone())?;
+    let courier = Courier::new(config.dashboard.url.clone(), PATIENCE)?;
     let (notice, mut output) = (trial(now()), io::stdout().lock());
     let mut code = ExitCode::SUCCESS;
     for target in chosen {

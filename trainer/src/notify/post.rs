@@ -14,7 +14,7 @@ use super::backoff::Attempt;
 use crate::config::{NotifySection, Secret, SecretError, read_secret};
 
 /// Longest that a target may take: while it is waited for, nobody else is told anything.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 /// A host that does not take the connection in this time is tried later.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Header with the time and the signature of the body.
@@ -36,11 +36,11 @@ pub enum TargetError {
     Client(String),
 }
 
-/// A client that follows no redirect and asks no proxy: the address is a secret of one host.
+/// A client that waits so long, follows no redirect and asks no proxy: the address is a secret of one host.
 ///
 /// # Errors
 /// [`TargetError::Client`]
-pub fn client() -> Result<Client, TargetError> {
+pub fn client(patience: Duration) -> Result<Client, TargetError> {
     // Another part of the program may have chosen a provider before.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()
@@ -49,7 +49,7 @@ pub fn client() -> Result<Client, TargetError> {
         .http1_only()
         .retry(reqwest::retry::never())
         .connect_timeout(CONNECT)
-        .timeout(PATIENCE)
+        .timeout(patience)
         .user_agent(concat!("sekisho/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(|error| TargetError::Client(error.to_string()))

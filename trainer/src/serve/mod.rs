@@ -29,7 +29,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, ConfigError, SecretError, now, read_secret};
 use crate::llm::{self, LlmError};
-use crate::notify;
+use crate::notify::{self, GuardState};
 use crate::retrain;
 use crate::store::{Names, Store, StoreError};
 use crate::tail::TailError;
@@ -163,16 +163,7 @@ pub fn run(args: &Args) -> Result<(), ServeError> {
     let collecting = thread::Builder::new()
         .name("collector".into())
         .spawn(move || collector.run(&stopped))?;
-    // Neither is waited for at the end: what they are at, they do again.
-    watch_nginx(&access, &names, &asked)?;
-    thread::Builder::new()
-        .name("retrain".into())
-        .spawn(move || retrain::scheduled(&config, &asked))?;
-    let asked = stop.subscribe();
-    let telling = access.notify.clone();
-    thread::Builder::new()
-        .name("notify".into())
-        .spawn(move || notify::work(&telling, Vec::new, &asked))?;
+    beside(&Arc::new(config), &access, &names, &asked)?;
     let answered = runtime.block_on(answer(listener, access, stop));
     let collected = collecting.join();
     if let Some(chain) = chain {
@@ -184,6 +175,25 @@ pub fn run(args: &Args) -> Result<(), ServeError> {
         return Err(io::Error::other("the collector broke off").into());
     }
     tracing::info!("ended");
+    Ok(())
+}
+
+/// Work that nobody waits for at the end: what it is at, it does again.
+fn beside(
+    config: &Arc<Config>,
+    access: &Access,
+    names: &Names,
+    stop: &watch::Receiver<bool>,
+) -> Result<(), ServeError> {
+    watch_nginx(access, names, stop)?;
+    let (ours, asked) = (config.clone(), stop.clone());
+    thread::Builder::new()
+        .name("retrain".into())
+        .spawn(move || retrain::scheduled(&ours, &asked))?;
+    let (ours, asked, live) = (config.clone(), stop.clone(), access.live.clone());
+    thread::Builder::new()
+        .name("notify".into())
+        .spawn(move || notify::work(&ours, || GuardState::of(&live), &asked))?;
     Ok(())
 }
 
