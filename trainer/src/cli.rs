@@ -6,8 +6,8 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::{
-    analyse, ask, calibrate, config, doctor, drift, evaluate, explain, export, forget, label, llm, registry,
-    replay, report, retrain, runbooks, scan, serve, simulate, train, user,
+    analyse, ask, calibrate, config, doctor, drift, evaluate, explain, export, forget, label, llm, notify,
+    registry, replay, report, retrain, runbooks, scan, serve, simulate, train, user,
 };
 
 /// Watches how clients behave and says which are automated, from access logs, offline.
@@ -38,6 +38,7 @@ enum Command {
     Feedback(explain::feedback::Args),
     Runbooks(runbooks::Args),
     Llm(llm::Args),
+    Notify(notify::Args),
     Report(report::Args),
     Analyse(analyse::Args),
     Export(export::Args),
@@ -87,6 +88,7 @@ impl Cli {
             },
             Command::Runbooks(args) => runbooks::run(&args)?,
             Command::Llm(args) => llm::run(&args)?,
+            Command::Notify(args) => return Ok(notify::run(&args)?),
             Command::Export(args) => match export::run(&args) {
                 Err(error) if error.is_usage() => wrong_usage("export", &error),
                 result => result?,

@@ -20,6 +20,7 @@ mod learn;
 mod llm;
 mod logs;
 mod nginx;
+mod notify;
 mod onnx;
 mod picture;
 mod plot;

@@ -10,6 +10,7 @@ use clap::Subcommand;
 use thiserror::Error;
 
 use super::{Addresses, Config, ConfigError, DEFAULT_PATH, Fault, Loaded, fault, read_secret, runbooks};
+use crate::notify::Address;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -94,7 +95,7 @@ fn load(path: &Path) -> Result<Loaded, ConfigError> {
 /// A finding with its place and its key.
 fn told(loaded: &Loaded, found: &Fault) -> String {
     let section = match found.section {
-        "samples" | "nginx" => format!("[[{}]]", found.section),
+        "samples" | "nginx" | "notify" => format!("[[{}]]", found.section),
         section => format!("[{section}]"),
     };
     let place = loaded.places.line(found).unwrap_or_else(|| loaded.places.file());
@@ -123,6 +124,7 @@ pub(super) fn look(config: &Config) -> Findings {
     secrets(config, &mut findings);
     language_models(config, &mut findings);
     runbooks::look(&config.runbooks, &mut findings);
+    targets(config, &mut findings);
     if let Some(path) = &config.retrain.canaries
         && let Err(error) = fs::File::open(path)
     {
@@ -215,6 +217,29 @@ fn language_models(config: &Config, findings: &mut Findings) {
             false => &mut findings.faults,
         };
         list.push(found);
+    }
+}
+
+/// Whom messages go to: their addresses and keys.
+fn targets(config: &Config, findings: &mut Findings) {
+    for (index, target) in config.notify.iter().enumerate() {
+        let at = |text: String| Fault {
+            index,
+            ..fault("notify", "url_file", text)
+        };
+        match Address::of(target) {
+            Ok(address) => findings
+                .warnings
+                .extend(address.warnings.into_iter().map(|text| at(format!(": {text}")))),
+            Err(error) => {
+                let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
+                findings.faults.push(at(format!(": {error}{}", source.unwrap_or_default())));
+            }
+        }
+    }
+    if !config.notify.is_empty() && config.dashboard.url.is_none() {
+        let text = " is not set: messages have no links";
+        findings.warnings.push(fault("dashboard", "url", text));
     }
 }
 

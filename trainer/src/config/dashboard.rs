@@ -34,6 +34,9 @@ const TAKEN: [&str; 10] = [
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DashboardSection {
+    /// Its address as people reach it, for links in notices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// Hours after a log-in until the next.
     pub session_hours: u32,
     /// Minutes without a request until the next log-in.
@@ -54,6 +57,7 @@ pub struct DashboardSection {
 impl Default for DashboardSection {
     fn default() -> DashboardSection {
         DashboardSection {
+            url: None,
             session_hours: 12,
             idle_minutes: 120,
             trusted_proxies: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
@@ -67,6 +71,10 @@ impl Default for DashboardSection {
 /// What is of the right type and wrong nevertheless.
 pub(super) fn validate(dashboard: &DashboardSection) -> Result<(), Fault> {
     let refused = |key, reason: String| Err(fault("dashboard", key, reason));
+    if dashboard.url.as_deref().is_some_and(|url| !is_base(url)) {
+        let reason = "url is the address of the dashboard as people reach it, such as https://sekisho.example";
+        return refused("url", reason.to_owned());
+    }
     if !(1..=MOST_HOURS).contains(&dashboard.session_hours) {
         return refused("session_hours", format!("session_hours is 1 to {MOST_HOURS}"));
     }
@@ -115,6 +123,15 @@ pub(super) fn validate(dashboard: &DashboardSection) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Whether paths can be put behind an address, and nothing of it has a meaning in a message.
+fn is_base(url: &str) -> bool {
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_~:/[]".contains(&byte);
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && rest.bytes().all(plain))
+}
+
 /// Whether a text is the name of a header that means nothing else.
 fn is_free(header: &str) -> bool {
     let is_token = !header.is_empty()
@@ -123,4 +140,28 @@ fn is_free(header: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     is_token && !TAKEN.contains(&header.to_ascii_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_nothing_behind_its_path() {
+        #[track_caller]
+        fn check(url: &str, expected: bool) {
+            assert_eq!(is_base(url), expected, "{url}");
+        }
+        check("https://sekisho.example", true);
+        check("http://127.0.0.1:9180/", true);
+        check("https://intranet.example/sekisho", true);
+        check("http://[::1]:9180", true);
+        check("sekisho.example", false);
+        check("https://", false);
+        check("https:///x", false);
+        check("https://a.example/?next=", false);
+        check("https://a.example/#x", false);
+        check("https://a.example/|click>", false);
+        check("https://ana@a.example", false);
+    }
 }

@@ -7,6 +7,7 @@ mod decisions;
 mod environment;
 mod error;
 mod nginx;
+mod notify;
 mod place;
 mod retrain;
 mod runbooks;
@@ -26,6 +27,7 @@ pub use dashboard::DashboardSection;
 pub use decisions::{DecisionsSection, ImportSection, SyslogTarget};
 pub use error::ConfigError;
 pub use nginx::NginxSection;
+pub use notify::{NotifyKind, NotifySection, Topic};
 pub use retrain::{Policy, RetrainSection};
 pub use runbooks::RunbooksSection;
 pub use secret::{Secret, SecretError, read_secret};
@@ -60,8 +62,6 @@ pub struct Config {
     pub samples: Vec<Source>,
     /// `[api]`
     pub api: ApiSection,
-    /// `[dashboard]`
-    pub dashboard: DashboardSection,
     /// `[models]`
     pub models: ModelsSection,
     /// `[gates]`
@@ -78,6 +78,10 @@ pub struct Config {
     pub nginx: Vec<NginxSection>,
     /// `[llm]`
     pub llm: sekisho_llm::Config,
+    /// `[dashboard]`
+    pub dashboard: DashboardSection,
+    /// `[[notify]]`
+    pub notify: Vec<NotifySection>,
 }
 
 /// How addresses are kept.
@@ -368,11 +372,12 @@ fn validate(config: &Config) -> Result<(), Fault> {
         let reason = "challenger is the champion's file: what is only to be tried would be in force";
         return Err(fault("models", "challenger", reason));
     }
-    dashboard::validate(&config.dashboard)?;
     retrain::validate(&config.retrain)?;
     nginx::validate(&config.nginx)?;
     runbooks::validate(&config.runbooks)?;
     decisions::validate(&config.decisions)?;
+    dashboard::validate(&config.dashboard)?;
+    notify::validate(&config.notify)?;
     sources(&config.samples)
 }
 

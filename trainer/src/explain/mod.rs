@@ -51,6 +51,7 @@ pub use models::Models;
 use prompt::{Sight, prompt};
 pub use report::Report;
 pub use snapshot::Snapshot;
+pub use template::template;
 pub use view::View;
 pub use visitors::Visitors;
 pub use words::{Lang, feature_figure, feature_noun, time as length};

@@ -1,6 +1,6 @@
 //! Who made which model the champion, and when: tables `promotion` and `audit` of the store.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 
 /// Promotions that are looked back on. Beyond, a rollback finds nothing to go back to.
@@ -81,30 +81,29 @@ impl<'a> History<'a> {
             "SELECT at, action, digest, previous, actor, note FROM \
              (SELECT * FROM promotion ORDER BY id DESC LIMIT ?1) ORDER BY id",
         )?;
-        let rows = statement.query_map([LOOK_BACK], |row| {
-            let action: String = row.get(1)?;
-            Ok(Change {
-                at: row.get(0)?,
-                action: if action == "rollback" {
-                    Action::Rollback
-                } else {
-                    Action::Promote
-                },
-                digest: row.get(2)?,
-                previous: row.get(3)?,
-                actor: row.get(4)?,
-                note: row.get(5)?,
-                evaluation: None,
-                gates: None,
-            })
-        })?;
+        let rows = statement.query_map([LOOK_BACK], change)?;
         rows.collect()
+    }
+
+    /// Changes of the champion with a number above `after`, oldest first, with their numbers.
+    pub fn changes_after(&self, after: i64) -> rusqlite::Result<Vec<(i64, Change)>> {
+        let mut statement = self.connection.prepare(
+            "SELECT at, action, digest, previous, actor, note, id FROM promotion WHERE id > ?1 ORDER BY id LIMIT ?2",
+        )?;
+        let rows = statement.query_map(params![after, LOOK_BACK], |row| Ok((row.get(6)?, change(row)?)))?;
+        rows.collect()
+    }
+
+    /// The number of the last change; 0 before the first.
+    pub fn last(&self) -> rusqlite::Result<i64> {
+        let sql = "SELECT COALESCE(MAX(id), 0) FROM promotion";
+        self.connection.query_row(sql, [], |row| row.get(0))
     }
 
     /// The digest of the model that was promoted, or taken back, last, and when; `None` before the first time.
     pub fn champion(&self) -> rusqlite::Result<Option<(String, i64)>> {
         let sql = "SELECT digest, at FROM promotion ORDER BY id DESC LIMIT 1";
-        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
         self.connection.query_row(sql, [], row).optional()
     }
 
@@ -141,6 +140,24 @@ impl<'a> History<'a> {
     pub fn write(&self) -> rusqlite::Result<Transaction<'a>> {
         Transaction::new_unchecked(self.connection, TransactionBehavior::Immediate)
     }
+}
+
+fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
+    let action: String = row.get(1)?;
+    Ok(Change {
+        at: row.get(0)?,
+        action: if action == "rollback" {
+            Action::Rollback
+        } else {
+            Action::Promote
+        },
+        digest: row.get(2)?,
+        previous: row.get(3)?,
+        actor: row.get(4)?,
+        note: row.get(5)?,
+        evaluation: None,
+        gates: None,
+    })
 }
 
 /// Writes a change of the champion and its line in the audit log.

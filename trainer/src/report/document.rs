@@ -188,7 +188,7 @@ fn totals(gathered: &Gathered) -> Totals {
 }
 
 /// The medians of those who passed; the built-in model's typical human when they are few.
-fn baseline(gathered: &Gathered) -> Result<(Baseline, Features), ReportError> {
+pub(super) fn baseline(gathered: &Gathered) -> Result<(Baseline, Features), ReportError> {
     let passed: Vec<&Features> = gathered
         .clients
         .values()

@@ -68,6 +68,11 @@ impl Seen {
         self.worst >= FLAGGED
     }
 
+    /// The target of that request, made visible.
+    pub fn target(&self) -> &str {
+        self.request.split_once(' ').map_or("", |(_, target)| target)
+    }
+
     /// The worst verdict.
     pub fn verdict(&self) -> &'static str {
         VERDICTS[self.worst]

@@ -41,8 +41,16 @@ pub fn distance(one: &Features, other: &Features) -> f64 {
 
 /// The distance between a client and one that leads a cluster; `None` when they are not alike, or one has no features.
 pub fn alike(leader: &Seen, client: &Seen) -> Option<f64> {
-    let apart = distance(leader.features.as_ref()?, client.features.as_ref()?);
-    let neighbours = !client.network.is_empty() && client.network == leader.network;
+    near(
+        (leader.features.as_ref()?, &leader.network),
+        (client.features.as_ref()?, &client.network),
+    )
+}
+
+/// The same of features and networks.
+pub fn near(leader: (&Features, &str), client: (&Features, &str)) -> Option<f64> {
+    let apart = distance(leader.0, client.0);
+    let neighbours = !client.1.is_empty() && client.1 == leader.1;
     let radius = if neighbours { RADIUS_IN_NETWORK } else { RADIUS };
     (apart <= radius).then_some(apart)
 }

@@ -21,6 +21,8 @@ const SHOWN: u32 = 20;
 /// The newest run.
 #[derive(Clone, Copy, Debug)]
 pub struct Newest {
+    /// Its number.
+    pub id: i64,
     /// Where it stands.
     pub state: State,
     /// When it began, unix seconds.
@@ -44,6 +46,7 @@ pub fn glance(store: &Store) -> Result<Glance, RetrainError> {
     let run = newest(store, 1)?.into_iter().next();
     Ok(Glance {
         run: run.map(|run| Newest {
+            id: run.id,
             state: run.state,
             started: run.started,
         }),

@@ -30,6 +30,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{Config, ConfigError, SecretError, now, read_secret};
 use crate::decisions::bouncer::{Keys, KeysError};
 use crate::llm::{self, LlmError};
+use crate::notify::{self, GuardState};
 use crate::retrain;
 use crate::store::{Names, Store, StoreError};
 use crate::tail::TailError;
@@ -167,11 +168,7 @@ pub fn run(args: &Args) -> Result<(), ServeError> {
     let collecting = thread::Builder::new()
         .name("collector".into())
         .spawn(move || collector.run(&stopped))?;
-    // Neither is waited for at the end: what they are at, they do again.
-    watch_nginx(&access, &names, &asked)?;
-    thread::Builder::new()
-        .name("retrain".into())
-        .spawn(move || retrain::scheduled(&config, &asked))?;
+    beside(&Arc::new(config), &access, &names, &asked)?;
     let answered = runtime.block_on(answer(listener, access, stop));
     let collected = collecting.join();
     if let Some(chain) = chain {
@@ -196,6 +193,25 @@ fn bouncers(config: &Config) -> Result<Keys, ServeError> {
         tracing::warn!("{warning}");
     }
     Ok(Keys::parse(&String::from_utf8_lossy(secret.bytes()))?)
+}
+
+/// Work that nobody waits for at the end: what it is at, it does again.
+fn beside(
+    config: &Arc<Config>,
+    access: &Access,
+    names: &Names,
+    stop: &watch::Receiver<bool>,
+) -> Result<(), ServeError> {
+    watch_nginx(access, names, stop)?;
+    let (ours, asked) = (config.clone(), stop.clone());
+    thread::Builder::new()
+        .name("retrain".into())
+        .spawn(move || retrain::scheduled(&ours, &asked))?;
+    let (ours, asked, live) = (config.clone(), stop.clone(), access.live.clone());
+    thread::Builder::new()
+        .name("notify".into())
+        .spawn(move || notify::work(&ours, || GuardState::of(&live), &asked))?;
+    Ok(())
 }
 
 /// A thread for each nginx of the configuration: one that does not answer keeps nobody waiting.

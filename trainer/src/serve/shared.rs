@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::metrics::Requests;
 use super::pages::{Dashboard, Known};
-use crate::config::{Config, RunbooksSection, Secret, now};
+use crate::config::{Config, NotifySection, RunbooksSection, Secret, now};
 use crate::decisions::bouncer::Keys;
 use crate::decisions::order::{OrderError, Orders};
 use crate::explain::Models;
@@ -64,6 +64,8 @@ pub struct Access {
     pub shared: Arc<Shared>,
     /// Where the models are that scored.
     pub models: Models,
+    /// Who is told what happens.
+    pub targets: Vec<NotifySection>,
     /// When the daemon began, unix seconds.
     pub began: u32,
     /// What was asked of it.
@@ -98,6 +100,7 @@ impl Access {
         chain: Option<Arc<Chain>>,
     ) -> Access {
         Access {
+            targets: config.notify.clone(),
             began: now(),
             requests: Arc::default(),
             live: Arc::new(Live::new(&config.nginx)),

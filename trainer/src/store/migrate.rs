@@ -18,7 +18,7 @@ pub(super) struct Migration {
 }
 
 /// All steps, in order.
-pub(super) const MIGRATIONS: [Migration; 9] = [
+pub(super) const MIGRATIONS: [Migration; 10] = [
     Migration {
         number: 1,
         name: "001_samples",
@@ -58,6 +58,11 @@ pub(super) const MIGRATIONS: [Migration; 9] = [
         number: 8,
         name: "008_users",
         sql: include_str!("migrations/008_users.sql"),
+    },
+    Migration {
+        number: 9,
+        name: "009_notice",
+        sql: include_str!("migrations/009_notice.sql"),
     },
     Migration {
         number: 10,

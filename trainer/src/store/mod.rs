@@ -29,7 +29,6 @@ mod sources;
 mod tests;
 mod told;
 mod traffic;
-mod told;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;

@@ -5,6 +5,8 @@ use std::time::SystemTime;
 use sekisho_llm::{Chain, PeriodStatus};
 
 use super::page::{Kind, Page};
+use crate::config::NotifySection;
+use crate::notify::{self, Tally};
 use crate::registry::history::History;
 use crate::retrain::{self, Glance};
 use crate::store::{Census, Retention, SourceTotals, Store, StoreError};
@@ -24,6 +26,7 @@ pub struct Figures {
     retraining: Option<Glance>,
     champion: Option<(String, i64)>,
     budgets: Vec<PeriodStatus>,
+    notices: Vec<Tally>,
 }
 
 impl Figures {
@@ -34,6 +37,7 @@ impl Figures {
     pub fn read(
         store: &Store,
         chain: Option<&Chain>,
+        targets: &[NotifySection],
         retention: Retention,
         now: u32,
     ) -> Result<Figures, StoreError> {
@@ -51,6 +55,7 @@ impl Figures {
             census: store.census(now)?,
             retraining: retraining.ok(),
             champion: History::of(store.connection()).champion()?,
+            notices: notify::tallies(store, targets)?,
             budgets: status.map(|status| status.periods).unwrap_or_default(),
         })
     }
@@ -60,6 +65,7 @@ impl Figures {
         self.render_sources(followed, page);
         self.render_store(page);
         self.render_models(page);
+        self.render_notices(page);
         self.render_budgets(page);
     }
 
@@ -203,6 +209,32 @@ impl Figures {
             );
         }
         drift(retraining, page);
+    }
+
+    fn render_notices(&self, page: &mut Page) {
+        page.family(
+            "sekisho_serve_notices_total",
+            Kind::Counter,
+            "Notices that were sent or failed, and events that were suppressed. The count outlives restarts.",
+        );
+        for tally in &self.notices {
+            let outcomes = [
+                ("sent", tally.sent),
+                ("failed", tally.failed),
+                ("suppressed", tally.suppressed),
+            ];
+            for (outcome, count) in outcomes {
+                page.value(&[("target", &tally.target), ("outcome", outcome)], count);
+            }
+        }
+        page.family(
+            "sekisho_serve_notices_waiting",
+            Kind::Gauge,
+            "Events and notices that wait.",
+        );
+        for tally in &self.notices {
+            page.value(&[("target", &tally.target)], tally.waiting);
+        }
     }
 
     fn render_budgets(&self, page: &mut Page) {

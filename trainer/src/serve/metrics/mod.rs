@@ -23,9 +23,9 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// The page. A store that cannot be read is told by `sekisho_serve_store_readable`; the rest is told all the same.
 pub async fn metrics(State(access): State<Arc<Access>>) -> impl IntoResponse {
     let (chain, health, retention) = (access.chain.clone(), access.shared.health(), access.retention);
-    let asked = chain.clone();
+    let (asked, targets) = (chain.clone(), access.targets.clone());
     let figures = access
-        .ask(move |store, _| Figures::read(store, asked.as_deref(), retention, now()))
+        .ask(move |store, _| Figures::read(store, asked.as_deref(), &targets, retention, now()))
         .await;
     let mut page = Page::default();
     page.family(
