@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use super::{Config, ConfigError};
 
 /// The sections that can be overridden. `SEKISHO_SAMPLES_PATH` replaces all sample files by one.
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     "store",
     "samples",
     "api",

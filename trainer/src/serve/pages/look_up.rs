@@ -15,7 +15,7 @@ use super::refusal::Refusal;
 use super::viewer::Viewer;
 use super::words::{LookUp, fill, verdict};
 use crate::config::now;
-use crate::explain::{Asked, ExplainError, Report, View, gather_among, length};
+use crate::explain::{Asked, Background, ExplainError, Report, View, gather_among, length};
 use crate::serve::shared::Access;
 use crate::store::{Names, Store, StoreError};
 use crate::visible;
@@ -130,21 +130,30 @@ fn answer(
     let client = &asked.client;
     let (people, _) = access.known.people(store, &client.zone, now())?;
     let report = match gather_among(store, names, &access.models, asked, &people) {
-        Ok(gathered) => Some(Report::new(client, gathered, None)),
+        Ok(mut gathered) => {
+            gathered.background = Background::of(store, client, &gathered, &access.runbooks, now())?;
+            Some(Report::new(client, gathered, None))
+        }
         Err(ExplainError::Store(error)) => return Err(error),
         Err(error) => {
             tracing::info!("a look-up found a client that is not explained: {error}");
             None
         }
     };
-    let judged = report.as_ref().map_or(client.worst.as_str(), |report| report.snapshot.verdict.as_str());
+    let judged = report
+        .as_ref()
+        .map_or(client.worst.as_str(), |report| report.snapshot.verdict.as_str());
     let meaning = verdict(lang, judged);
     Ok(Answer {
         client: client.id,
         name: visible::escaped(client.name.as_bytes(), SHOWN),
         zone: visible::escaped(client.zone.as_bytes(), SHOWN),
         at,
-        verdict: if meaning.is_empty() { visible::escaped(judged.as_bytes(), SHOWN) } else { meaning.to_owned() },
+        verdict: if meaning.is_empty() {
+            visible::escaped(judged.as_bytes(), SHOWN)
+        } else {
+            meaning.to_owned()
+        },
         view: report.as_ref().map(|report| View::of(report, lang)),
     })
 }

@@ -16,7 +16,9 @@ use super::super::words::{Actions, Clients, OneClient, fill};
 use super::pictures::{Beside, Drawn, Picture, beside};
 use super::rows::{Row, class_word, origin_word};
 use crate::config::now;
-use crate::explain::{Asked, Consulted, ExplainError, Inquiry, Lang, Report, View, gather_among, length};
+use crate::explain::{
+    Asked, Background, Consulted, ExplainError, Gathered, Inquiry, Lang, Report, View, gather_among, length,
+};
 use crate::figures::grouped;
 use crate::serve::shared::Access;
 use crate::store::{ClientRow, Names, SampleRow, SourceRow, Store, StoreError, StoredLabel};
@@ -108,13 +110,21 @@ pub async fn page(
     let whole = {
         let access = access.clone();
         let question = access.clone();
-        question.ask(move |store, names| read(&access, store, names, id, at)).await?
+        question
+            .ask(move |store, names| read(&access, store, names, id, at))
+            .await?
     };
     let whole = whole.ok_or(Refusal::Nowhere)?;
     answer(&shown(&access, &viewer, whole, &came.done, at))
 }
 
-fn read(access: &Access, store: &Store, names: &Names, id: i64, now: u32) -> Result<Option<Whole>, StoreError> {
+fn read(
+    access: &Access,
+    store: &Store,
+    names: &Names,
+    id: i64,
+    now: u32,
+) -> Result<Option<Whole>, StoreError> {
     let Some(client) = store.client(id)? else {
         return Ok(None);
     };
@@ -127,8 +137,9 @@ fn read(access: &Access, store: &Store, names: &Names, id: i64, now: u32) -> Res
     let explained = match gather_among(store, names, &access.models, &asked, &people) {
         Err(ExplainError::Store(error)) => return Err(error),
         Err(error) => Err(error),
-        Ok(gathered) => {
-            let answered = answered(access, store, &gathered.snapshot, now)?;
+        Ok(mut gathered) => {
+            gathered.background = Background::of(store, &client, &gathered, &access.runbooks, now)?;
+            let answered = answered(access, store, &gathered, now)?;
             let visitors = gathered.visitors.clone();
             let report = Report::new(&client, gathered, answered.as_ref());
             Ok(Explained { report, visitors })
@@ -148,11 +159,11 @@ fn read(access: &Access, store: &Store, names: &Names, id: i64, now: u32) -> Res
 fn answered(
     access: &Access,
     store: &Store,
-    snapshot: &crate::explain::Snapshot,
+    gathered: &Gathered,
     now: u32,
 ) -> Result<Option<Consulted>, StoreError> {
     match &access.chain {
-        Some(chain) => Inquiry::new(snapshot, chain.targets()).before(store, snapshot, now),
+        Some(chain) => Inquiry::new(gathered, chain.targets()).before(store, &gathered.snapshot, now),
         None => Ok(None),
     }
 }
@@ -188,7 +199,12 @@ fn shown(access: &Access, viewer: &Viewer, whole: Whole, done: &str, at: u32) ->
         features: features.unwrap_or_default(),
         trouble: whole.explained.err().map(|error| trouble(words, &error)),
         view,
-        labels: whole.labels.iter().rev().map(|(_, label)| label_line(label, lists)).collect(),
+        labels: whole
+            .labels
+            .iter()
+            .rev()
+            .map(|(_, label)| label_line(label, lists))
+            .collect(),
         samples: whole.samples.iter().map(sample_line).collect(),
         done: came_of(acts, done),
         may: viewer.may(Role::Operator),
