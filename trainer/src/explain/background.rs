@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::category::by_rule;
 use super::confidence::History;
@@ -18,7 +18,7 @@ use crate::store::{ClientRow, Store, StoreError};
 const MAX_ROWS: u32 = 500;
 
 /// One source of an answer.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum What {
     /// A past case: our own numbers and words.
@@ -28,13 +28,24 @@ pub enum What {
 }
 
 /// A source with its label.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Labelled {
     /// `S1` and so on.
     pub id: String,
     /// It.
     #[serde(flatten)]
     pub what: What,
+}
+
+impl Labelled {
+    /// As it is kept with an explanation: without the id of a case, which may be forgotten before it.
+    pub fn kept(&self) -> Labelled {
+        let mut kept = self.clone();
+        if let What::Case(case) = &mut kept.what {
+            case.snapshot.clear();
+        }
+        kept
+    }
 }
 
 /// All of it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::calibration::{Calibration, LEAST};
 use super::canonical::tidy;
@@ -22,7 +22,7 @@ const PROVEN: f64 = 1.0;
 const HALF: f64 = 10.0;
 
 /// So many of so many.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Of these.
     pub good: u64,
@@ -31,7 +31,7 @@ pub struct Tally {
 }
 
 /// What confidence is computed from, and nothing else.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Parts {
     /// How far the score is from the threshold of suspicion, in parts of how far it could be on its side, 0 to 1.
     pub margin: f64,
@@ -44,7 +44,7 @@ pub struct Parts {
 }
 
 /// How likely it is that a person finds the explanation right.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Confidence {
     /// 0 to 1: how often people agreed with one like it, or the computed number where too few have said.
     pub value: f64,

@@ -121,11 +121,8 @@ pub fn gather_among(
         window.to.saturating_add(AROUND),
     );
     let mut peers = store.others(zone, asked.client.id, around, MAX_PEERS)?;
-    let known: Vec<&Features> = visitors
-        .iter()
-        .chain(&peers)
-        .map(|other| &other.features)
-        .collect();
+    let known = others.iter().copied().chain(&peers);
+    let known: Vec<&Features> = known.map(|other| &other.features).collect();
     let ruler = Ruler::of(&known);
     peers.retain(|peer| distance(&peer.features, &features) <= ALIKE);
     let mut members = vec![(asked.client.id, rows.clone())];

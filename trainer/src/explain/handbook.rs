@@ -1,12 +1,12 @@
 //! The operator's runbooks that fit a client.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::category::{Category, is_held_against};
 use super::snapshot::Snapshot;
 use super::words::{Lang, noun_and_figure};
 use crate::config::RunbooksSection;
-use crate::runbooks::{day, excerpt, is_stale, query, search};
+use crate::runbooks::{excerpt, is_stale, query, search};
 use crate::store::{Store, StoreError};
 use crate::visible::masked;
 
@@ -20,7 +20,7 @@ const NAMED: usize = 3;
 const LEAST_WORD: usize = 3;
 
 /// A section of a runbook. All of it is the operator's text, made visible, and no word of ours.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     /// Path of its file within the directory.
     pub path: String,
@@ -29,7 +29,7 @@ pub struct Page {
     /// Its heading; empty before the first one.
     pub heading: String,
     /// Unix second by which its age counts; a day in documents.
-    #[serde(serialize_with = "as_day")]
+    #[serde(with = "as_day")]
     pub date: u32,
     /// Whether the file's front matter says so; else it is when the file was written.
     pub dated: bool,
@@ -41,9 +41,28 @@ pub struct Page {
     pub excerpt: String,
 }
 
-/// Writes a Unix second as its day.
-pub fn as_day<S: Serializer>(at: &u32, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&day(*at))
+/// A Unix second as its day.
+pub mod as_day {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    use crate::runbooks::{day, second};
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// The document cannot be written.
+    pub fn serialize<S: Serializer>(at: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&day(*at))
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// It is no day.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        second(&text).ok_or_else(|| de::Error::custom("a day is written as 2026-11-22"))
+    }
 }
 
 /// The pages that fit a snapshot best. They have a word of its category; words of evidence and of paths only change the

@@ -87,7 +87,8 @@ impl Report {
             _ => "answer".to_owned(),
         };
         let made = canonical(&json!({
-            "explanation": self.explanation, "verified": self.verified, "confidence": self.confidence.raw,
+            "explanation": self.explanation, "verified": self.verified, "confidence": self.confidence,
+            "sources": self.sources.iter().map(Labelled::kept).collect::<Vec<_>>(),
         }));
         let kept = Kept {
             id: &self.id,

@@ -164,14 +164,14 @@ pub fn markdown(report: &Report, lang: Lang, notes: bool) -> String {
 
 /// A source in our words, and the lines of it that are somebody else's: where a section of a runbook stands, and how it
 /// begins.
-fn told_source(source: &Labelled, lang: Lang) -> (String, Vec<String>) {
+pub fn told_source(source: &Labelled, lang: Lang) -> (String, Vec<String>) {
     match &source.what {
         What::Case(case) => {
-            let line = words::case(lang, case);
-            (
-                format!("{line} ({})", &case.snapshot[..SHORT.min(case.snapshot.len())]),
-                Vec::new(),
-            )
+            let mut line = words::case(lang, case);
+            if let Some(short) = case.snapshot.get(..SHORT) {
+                let _ = write!(line, " ({short})");
+            }
+            (line, Vec::new())
         }
         What::Runbook(page) => {
             let place = [page.path.as_str(), page.title.as_str(), page.heading.as_str()];

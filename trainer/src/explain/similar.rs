@@ -79,7 +79,7 @@ fn far(unit: Unit) -> f32 {
 }
 
 /// What a person said a past case was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "verdict", content = "category")]
 pub enum Said {
     /// The explanation was right.
@@ -97,12 +97,12 @@ pub enum Said {
 }
 
 /// A past case.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Case {
-    /// Id of its snapshot.
+    /// Id of its snapshot; empty in what is kept, as the case may be forgotten before it.
     pub snapshot: String,
     /// Unix second of its last sample; a day in documents.
-    #[serde(rename = "date", serialize_with = "as_day")]
+    #[serde(rename = "date", with = "as_day")]
     pub at: u32,
     /// Category that it was told as.
     pub category: Category,

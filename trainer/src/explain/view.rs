@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
+use super::background::Labelled;
 use super::category::Category;
+use super::confidence::{Confidence, History, Parts, margin};
 use super::explanation::explain;
 use super::report::Report;
 use super::show;
@@ -25,7 +27,7 @@ pub struct View {
     pub id: String,
     /// The category's name.
     pub category: &'static str,
-    /// Headline, sentences, suggestion, how sure.
+    /// Headline, sentences, suggestion, confidence.
     pub text: Text,
     /// Words around it.
     pub labels: &'static Labels,
@@ -43,12 +45,32 @@ pub struct View {
     pub asked: Option<String>,
     /// The claims of a language model that hold, as sentences.
     pub claims: Vec<String>,
+    /// Past cases and runbooks.
+    pub sources: Vec<SourceLine>,
+}
+
+/// One source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceLine {
+    /// `S1` and so on.
+    pub id: String,
+    /// What it is, in our words.
+    pub line: String,
+    /// Somebody else's text, made visible.
+    pub quoted: Vec<String>,
 }
 
 impl View {
     /// Of a report.
     pub fn of(report: &Report, lang: Lang) -> View {
-        let mut view = View::told(&report.snapshot, report.category(), &report.id, lang);
+        let mut view = View::told(
+            &report.snapshot,
+            report.category(),
+            &report.confidence,
+            &report.id,
+            lang,
+        );
+        view.sources = sources(&report.sources, lang);
         view.asked = show::asked(report, lang);
         view.claims = show::claims(report, lang)
             .into_iter()
@@ -66,7 +88,16 @@ impl View {
             .get("category")
             .unwrap_or(&made["explanation"]["category"]);
         let category: Category = serde_json::from_value(named.clone()).ok()?;
-        let mut view = View::told(&snapshot, category, id, lang);
+        // What was kept by an older program has neither.
+        let confidence = serde_json::from_value(made["confidence"].clone()).unwrap_or_else(|_| {
+            History::default().confidence(Parts {
+                margin: margin(&snapshot),
+                ..Parts::default()
+            })
+        });
+        let mut view = View::told(&snapshot, category, &confidence, id, lang);
+        let kept: Vec<Labelled> = serde_json::from_value(made["sources"].clone()).unwrap_or_default();
+        view.sources = sources(&kept, lang);
         let words = if lang == Lang::Ja { "ja" } else { "en" };
         let claims = verified["kept"].as_array().into_iter().flatten();
         view.claims = claims
@@ -75,7 +106,7 @@ impl View {
         Some(view)
     }
 
-    fn told(snapshot: &Snapshot, category: Category, id: &str, lang: Lang) -> View {
+    fn told(snapshot: &Snapshot, category: Category, confidence: &Confidence, id: &str, lang: Lang) -> View {
         let row = |item: &Evidence| EvidenceRow {
             cells: show::row(item, lang),
             against: item.attribution > 0.0,
@@ -84,7 +115,7 @@ impl View {
         View {
             id: id.to_owned(),
             category: words::category(lang, category),
-            text: words::text(lang, snapshot, category, &explain(snapshot)),
+            text: words::text(lang, snapshot, category, &explain(snapshot), confidence),
             labels: words::labels(lang),
             evidence: snapshot.evidence.iter().map(row).collect(),
             paths: paths.map(|path| (path.count, path.template.clone())).collect(),
@@ -93,6 +124,19 @@ impl View {
             visitors: (snapshot.site.baseline == "site").then_some(snapshot.site.clients),
             asked: None,
             claims: Vec::new(),
+            sources: Vec::new(),
         }
     }
+}
+
+fn sources(all: &[Labelled], lang: Lang) -> Vec<SourceLine> {
+    let each = all.iter().map(|source| {
+        let (line, quoted) = show::told_source(source, lang);
+        SourceLine {
+            id: source.id.clone(),
+            line,
+            quoted,
+        }
+    });
+    each.collect()
 }

@@ -25,6 +25,7 @@ use crate::shape::OutputFormat;
 use crate::store::{Store, StoreError};
 use crate::visible::{escaped, masked};
 pub use index::{Hit, IndexedFile, files, refresh, search};
+pub use sections::second;
 pub use words::query;
 
 /// Characters of a section that are shown.

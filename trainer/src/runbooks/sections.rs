@@ -141,8 +141,8 @@ fn front_matter(text: &str, page: &mut Page) {
         let value = value.trim().trim_matches(['"', '\'']);
         match key.trim().to_ascii_lowercase().as_str() {
             "title" => page.title = squeezed(value, MAX_HEADING),
-            "date" => written = day(value),
-            "reviewed" => page.date = day(value),
+            "date" => written = second(value),
+            "reviewed" => page.date = second(value),
             _ => {}
         }
     }
@@ -150,10 +150,10 @@ fn front_matter(text: &str, page: &mut Page) {
 }
 
 /// Unix second at which a day begins, in UTC; what follows the day, such as a time, does not matter.
-fn day(text: &str) -> Option<u32> {
+pub fn second(text: &str) -> Option<u32> {
     let date: Date = text.get(..10)?.replace('/', "-").parse().ok()?;
-    let second = date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second();
-    u32::try_from(second).ok()
+    let begun = date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second();
+    u32::try_from(begun).ok()
 }
 
 /// One space between words, none at the ends, and no more characters than this.

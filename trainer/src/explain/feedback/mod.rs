@@ -202,7 +202,7 @@ pub fn give(store: &Store, feedback: &Feedback, now: u32) -> Result<Outcome, Fee
     };
     let document: Value = serde_json::from_str(&explained.explanation).unwrap_or_default();
     let raw = document
-        .get("confidence")
+        .pointer("/confidence/raw")
         .and_then(Value::as_f64)
         .unwrap_or(UNKNOWN);
     let votes = votes(&claims(&document), &feedback.votes)?;

@@ -15,7 +15,7 @@ use super::refusal::Refusal;
 use super::viewer::Viewer;
 use super::words::{LookUp, fill, verdict};
 use crate::config::now;
-use crate::explain::{Asked, ExplainError, Report, View, gather_among, length};
+use crate::explain::{Asked, Background, ExplainError, Report, View, gather_among, length};
 use crate::serve::shared::Access;
 use crate::store::{Names, Store, StoreError};
 use crate::visible;
@@ -130,7 +130,10 @@ fn answer(
     let client = &asked.client;
     let (people, _) = access.known.people(store, &client.zone, now())?;
     let report = match gather_among(store, names, &access.models, asked, &people) {
-        Ok(gathered) => Some(Report::new(client, gathered, None)),
+        Ok(mut gathered) => {
+            gathered.background = Background::of(store, client, &gathered, &access.runbooks, now())?;
+            Some(Report::new(client, gathered, None))
+        }
         Err(ExplainError::Store(error)) => return Err(error),
         Err(error) => {
             tracing::info!("a look-up found a client that is not explained: {error}");

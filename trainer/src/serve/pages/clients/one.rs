@@ -17,7 +17,9 @@ use super::order::LENGTHS;
 use super::pictures::{Beside, Drawn, Picture, beside};
 use super::rows::{Row, class_word, origin_word};
 use crate::config::now;
-use crate::explain::{Asked, Consulted, ExplainError, Inquiry, Lang, Report, View, gather_among, length};
+use crate::explain::{
+    Asked, Background, Consulted, ExplainError, Gathered, Inquiry, Lang, Report, View, gather_among, length,
+};
 use crate::figures::grouped;
 use crate::serve::shared::Access;
 use crate::store::{
@@ -178,8 +180,9 @@ fn read(
     let explained = match gather_among(store, names, &access.models, &asked, &people) {
         Err(ExplainError::Store(error)) => return Err(error),
         Err(error) => Err(error),
-        Ok(gathered) => {
-            let answered = answered(access, store, &gathered.snapshot, now)?;
+        Ok(mut gathered) => {
+            gathered.background = Background::of(store, &client, &gathered, &access.runbooks, now)?;
+            let answered = answered(access, store, &gathered, now)?;
             let visitors = gathered.visitors.clone();
             let report = Report::new(&client, gathered, answered.as_ref());
             Ok(Explained { report, visitors })
@@ -201,11 +204,11 @@ fn read(
 fn answered(
     access: &Access,
     store: &Store,
-    snapshot: &crate::explain::Snapshot,
+    gathered: &Gathered,
     now: u32,
 ) -> Result<Option<Consulted>, StoreError> {
     match &access.chain {
-        Some(chain) => Inquiry::new(snapshot, chain.targets()).before(store, snapshot, now),
+        Some(chain) => Inquiry::new(gathered, chain.targets()).before(store, &gathered.snapshot, now),
         None => Ok(None),
     }
 }
