@@ -41,7 +41,7 @@ pub struct Glance {
 /// # Errors
 /// The history cannot be read.
 pub fn glance(store: &Store) -> Result<Glance, RetrainError> {
-    let run = newest(store, 1)?.into_iter().next();
+    let run = standing_runs(store, 1)?.into_iter().next();
     Ok(Glance {
         run: run.map(|run| Newest {
             state: run.state,

@@ -26,8 +26,8 @@ mod site;
 mod sources;
 #[cfg(test)]
 mod tests;
-mod traffic;
 mod told;
+mod traffic;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -36,9 +36,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 
+pub use audit::AuditLine;
 pub use census::Census;
 pub use decisions::{DecisionEvent, DecisionPage, DecisionQuery, DecisionRow, End, EventKind, NewDecision};
-pub use audit::AuditLine;
 pub use error::StoreError;
 pub use explained::{Kept, Others, PeerRow, SourceRow};
 pub use files::{FileId, Line, MAX_FILES, Position};
