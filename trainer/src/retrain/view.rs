@@ -43,7 +43,7 @@ pub struct Glance {
 /// # Errors
 /// The history cannot be read.
 pub fn glance(store: &Store) -> Result<Glance, RetrainError> {
-    let run = runs::newest(store, 1)?.into_iter().next();
+    let run = standing_runs(store, 1)?.into_iter().next();
     Ok(Glance {
         run: run.map(|run| Newest {
             id: run.id,

@@ -98,7 +98,12 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        // Who takes what we send is there, as one who follows a page that is live.
+        if matches!(written, Poll::Ready(Ok(_))) {
+            self.quiet.as_mut().reset(Instant::now() + QUIET);
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -288,6 +288,8 @@ async fn answer(listener: Bounded, access: Access, stop: watch::Sender<bool>) ->
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut stopped = stop.subscribe();
+    let access = Arc::new(access);
+    let pages = access.clone();
     let asked = async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -295,8 +297,9 @@ async fn answer(listener: Bounded, access: Access, stop: watch::Sender<bool>) ->
         }
         tracing::info!("ending");
         let _ = stop.send(true);
+        pages.dashboard.stop();
     };
-    let service = router(&Arc::new(access)).into_make_service_with_connect_info::<Peer>();
+    let service = router(&access).into_make_service_with_connect_info::<Peer>();
     let served = axum::serve(listener, service).with_graceful_shutdown(asked);
     tokio::select! {
         served = async { served.await } => Ok(served?),

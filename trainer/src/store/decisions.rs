@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row, params_from_iter};
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_PAGE, Names, Store, StoreError};
+use super::{MAX_PAGE, Names, Store, StoreError, count};
 
 const COLUMNS: &str =
     "id, nginx, zone, client, network, origin, reasons, reference, author, note, begun, until, expires,
@@ -247,6 +247,16 @@ impl Store {
         let mut select = self.connection.prepare_cached(&sql)?;
         let rows = select.query_map((nginx, zone), read)?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Bans of a zone that are in force: those that nginx acts on, and those that it does not, in dry run or held by a
+    /// guard.
+    pub fn open_count(&self, zone: &str) -> Result<(u64, u64), StoreError> {
+        let sql = "SELECT COUNT(*) FILTER (WHERE dry_run = 0 AND held = 0), COUNT(*) FROM decision
+             WHERE ended IS NULL AND zone = ?";
+        let mut select = self.connection.prepare_cached(sql)?;
+        let (acted, all) = select.query_row([zone], |row| Ok((count(row, 0)?, count(row, 1)?)))?;
+        Ok((acted, all - acted))
     }
 
     /// One decision by its number.

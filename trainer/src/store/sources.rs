@@ -94,6 +94,15 @@ pub struct Totals {
 }
 
 impl Store {
+    /// Samples that arrived from unix second `from` on, by the beginning of each `step` seconds; an index tells.
+    pub fn samples_over_time(&self, from: u32, step: u32) -> Result<Vec<(u32, u64)>, StoreError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT aged / ?1 * ?1 AS began, COUNT(*) FROM sample WHERE aged >= ?2 GROUP BY began ORDER BY began",
+        )?;
+        let rows = select.query_map((step.max(1), from), |row| Ok((row.get(0)?, count(row, 1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// How much there is, from what is kept beside the clients: no sample is read.
     pub fn totals(&self) -> Result<Totals, StoreError> {
         let sums = "SELECT COUNT(*), TOTAL(samples), COUNT(class), TOTAL(conflict) FROM client";

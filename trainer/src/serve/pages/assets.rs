@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 const DIGITS: usize = 12;
 
 /// Name, type and content. A page's own script is a file of its own beside `app.js`.
-const FILES: [(&str, &str, &[u8]); 7] = [
+const FILES: [(&str, &str, &[u8]); 8] = [
     ("style.css", CSS, include_bytes!("../../../assets/style.css")),
     (
         "pictures.css",
@@ -25,6 +25,7 @@ const FILES: [(&str, &str, &[u8]); 7] = [
         include_bytes!("../../../assets/pictures.css"),
     ),
     ("app.js", JS, include_bytes!("../../../assets/app.js")),
+    ("now.js", JS, include_bytes!("../../../assets/now.js")),
     (
         "icon.svg",
         "image/svg+xml",

@@ -1,15 +1,17 @@
 //! What the pages work with beside the store.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::config::DashboardSection;
 use crate::user::{Attempts, Lifetime, form_token};
 
 /// Passwords that are hashed at a time: each takes 19 MiB and a core.
 const HASHERS: usize = 2;
+/// Pages that are live at a time: a quarter of the connections that there are.
+const STREAMS: usize = 32;
 
 /// Settings, and what is remembered until the daemon ends.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub struct Dashboard {
     pub settings: DashboardSection,
     /// Places to hash a password at.
     pub hashers: Semaphore,
+    streams: Arc<Semaphore>,
+    stop: watch::Sender<bool>,
     key: [u8; 32],
     attempts: Mutex<Attempts>,
 }
@@ -28,6 +32,8 @@ impl Dashboard {
         Dashboard {
             settings: settings.clone(),
             hashers: Semaphore::new(HASHERS),
+            streams: Arc::new(Semaphore::new(STREAMS)),
+            stop: watch::Sender::new(false),
             key: rand::random(),
             attempts: Mutex::default(),
         }
@@ -44,6 +50,21 @@ impl Dashboard {
     /// The token of forms for somebody who has no session of ours.
     pub fn form_token(&self, whose: &str) -> String {
         form_token(&self.key, whose)
+    }
+
+    /// A place for a page that is live; `None` when there are as many as there may be.
+    pub fn stream(&self) -> Option<OwnedSemaphorePermit> {
+        self.streams.clone().try_acquire_owned().ok()
+    }
+
+    /// Ends the pages that are live: the daemon ends.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Becomes true when the daemon ends.
+    pub fn stopped(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
     }
 
     /// Notes a try to log in; seconds to wait before it may be made.

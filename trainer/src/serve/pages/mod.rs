@@ -44,6 +44,7 @@ mod explanations;
 mod findings;
 mod groups;
 mod known;
+mod language_models;
 mod layout;
 mod login;
 mod look_up;
@@ -83,6 +84,7 @@ pub fn router(access: &Arc<Access>) -> Router<Arc<Access>> {
         .merge(explanations::routes())
         .merge(findings::routes())
         .merge(models::routes())
+        .merge(language_models::routes())
         .merge(users::routes())
         .merge(login::routes())
         .merge(preferences::routes())

@@ -3,6 +3,7 @@
 
 mod clients;
 mod groups;
+mod language_models;
 mod models;
 mod now;
 mod shell;
@@ -12,6 +13,7 @@ use crate::explain::Lang;
 
 pub use clients::{Actions, Clients, OneClient};
 pub use groups::{Explanations, Groups, LookUp, Reports};
+pub use language_models::LanguageModels;
 pub use models::Models;
 pub use now::Now;
 pub use shell::{LogIn, Shell};
@@ -106,6 +108,7 @@ mod tests {
         LookUp::PAIRS,
         Explanations::PAIRS,
         Reports::PAIRS,
+        LanguageModels::PAIRS,
         Models::PAIRS,
     ];
     /// What is the same in Japanese.

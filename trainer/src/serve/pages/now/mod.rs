@@ -1,0 +1,189 @@
+//! The front page: what happens now, live while it is open.
+
+mod figures;
+mod series;
+mod stream;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use axum::routing::get;
+use serde::Deserialize;
+
+use super::layout::{Frame, Place, page};
+use super::refusal::Refusal;
+use super::viewer::Viewer;
+use super::words::Now;
+use crate::config::now;
+use crate::serve::shared::{Access, Health};
+use crate::store::Store;
+use crate::watch::LiveNginx;
+use figures::{Figures, Fragment};
+use series::{Row, Span};
+
+/// An hour: what samples are counted by where no nginx is watched.
+const HOUR: u32 = 3_600;
+/// Rows of the table beside the curves.
+const SHOWN: usize = 24;
+
+/// What is looked at.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    #[serde(default)]
+    span: Span,
+    zone: Option<String>,
+}
+
+/// What there is to see of a zone.
+struct View {
+    zone: String,
+    rows: Vec<Row>,
+    figures: Figures,
+}
+
+/// A span or a zone that can be chosen.
+struct Choice {
+    query: String,
+    word: String,
+    is_chosen: bool,
+}
+
+#[derive(Template)]
+#[template(path = "pages/now.html")]
+struct NowPage {
+    frame: Frame,
+    words: &'static Now,
+    health: Health,
+    /// The live part, as the stream sends it again.
+    fragment: Option<String>,
+    spans: Vec<Choice>,
+    zones: Vec<Choice>,
+    events: String,
+    json: String,
+    labels: String,
+    rows: Vec<Row>,
+    samples: u64,
+    clients: u64,
+    labelled: u64,
+    conflicts: u64,
+    by_hour: String,
+}
+
+/// `/` and `/now/events`.
+pub fn routes() -> Router<Arc<Access>> {
+    Router::new()
+        .route("/", get(front))
+        .route("/now/events", get(stream::events))
+}
+
+async fn front(
+    State(access): State<Arc<Access>>,
+    viewer: Viewer,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let Query(asked) = asked?;
+    let words = Now::of(viewer.lang);
+    let frame = Frame::new(&viewer, Place::Now, words.title);
+    let (live, at) = (access.live.now(), now());
+    let watched = !live.is_empty();
+    let (span, zones) = (asked.span, zones(&live));
+    let names = zones.clone();
+    let (totals, by_hour, view) = access
+        .ask(move |store, _| {
+            let totals = store.totals()?;
+            if !watched {
+                let by_hour = store.samples_over_time(at.saturating_sub(24 * HOUR), HOUR)?;
+                return Ok((totals, by_hour, None));
+            }
+            let view = view(store, &live, &asked, &names, at)?;
+            Ok((totals, Vec::new(), Some(view)))
+        })
+        .await?;
+    let (zone, rows, figures) = match view {
+        Some(view) => (view.zone, view.rows, Some(view.figures)),
+        None => (String::new(), Vec::new(), None),
+    };
+    let fragment = figures
+        .map(|figures| {
+            Fragment {
+                frame: &frame,
+                words,
+                figures,
+            }
+            .render()
+        })
+        .transpose()?;
+    let query =
+        |span: Span, zone: &str| format!("?span={}&zone={}", span.as_str(), super::door::escaped(zone));
+    let shown = rows.iter().rev().take(SHOWN).cloned().collect();
+    page(&NowPage {
+        spans: Span::ALL
+            .into_iter()
+            .map(|each| Choice {
+                query: query(each, &zone),
+                word: each.word(words).to_owned(),
+                is_chosen: each == span,
+            })
+            .collect(),
+        zones: zones
+            .iter()
+            .map(|name| Choice {
+                query: query(span, name),
+                word: name.clone(),
+                is_chosen: *name == zone,
+            })
+            .collect(),
+        events: format!("/now/events{}", query(span, &zone)),
+        json: series::json(&rows, span, at),
+        labels: series::labels(words, viewer.lang),
+        rows: shown,
+        fragment,
+        health: access.shared.health(),
+        samples: totals.samples,
+        clients: totals.clients,
+        labelled: totals.labelled,
+        conflicts: totals.conflicts,
+        by_hour: series::hours(&by_hour, at),
+        frame,
+        words,
+    })
+}
+
+/// What there is to see at Unix second `at`.
+fn view(
+    store: &Store,
+    live: &[LiveNginx],
+    asked: &Asked,
+    zones: &[String],
+    at: u32,
+) -> Result<View, crate::store::StoreError> {
+    let wanted = asked.zone.clone().filter(|zone| !zone.is_empty());
+    let zone = match wanted.or_else(|| zones.first().cloned()) {
+        Some(zone) => zone,
+        // None of them has answered yet; what was counted before has its zones.
+        None => store.zones()?.into_iter().next().unwrap_or_default(),
+    };
+    let rows = series::rows(store, &zone, asked.span, at)?;
+    let figures = figures::read(store, live, &zone, &rows, at)?;
+    Ok(View { zone, rows, figures })
+}
+
+/// Zones of every nginx that answered, the busiest first.
+fn zones(live: &[LiveNginx]) -> Vec<String> {
+    let answered = live.iter().filter_map(|nginx| nginx.status.as_ref().ok());
+    let mut zones: Vec<(u64, String)> = Vec::new();
+    for zone in answered.flat_map(|status| &status.zones) {
+        let requests = zone.counters.get("requests").copied().unwrap_or_default();
+        match zones.iter_mut().find(|(_, name)| *name == zone.name) {
+            Some((sum, _)) => *sum += requests,
+            None => zones.push((requests, zone.name.clone())),
+        }
+    }
+    zones.sort_by(|one, other| other.cmp(one));
+    zones.into_iter().map(|(_, name)| name).collect()
+}
