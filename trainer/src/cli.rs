@@ -6,8 +6,8 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::{
-    analyse, ask, calibrate, config, doctor, drift, evaluate, explain, export, forget, label, llm, registry,
-    replay, report, retrain, scan, serve, simulate, train, user,
+    analyse, ask, calibrate, config, decisions, doctor, drift, evaluate, explain, export, forget, label, llm,
+    registry, replay, report, retrain, scan, serve, simulate, train, user,
 };
 
 /// Watches how clients behave and says which are automated, from access logs, offline.
@@ -34,6 +34,7 @@ enum Command {
     Serve(serve::Args),
     User(user::Args),
     Label(label::Args),
+    Decisions(decisions::Args),
     Explain(explain::Args),
     Llm(llm::Args),
     Report(report::Args),
@@ -78,6 +79,7 @@ impl Cli {
             Command::Serve(args) => serve::run(&args)?,
             Command::User(args) => user::run(&args)?,
             Command::Label(args) => return Ok(label::run(&args)?),
+            Command::Decisions(args) => decisions::run(&args)?,
             Command::Explain(args) => explain::run(&args)?,
             Command::Llm(args) => llm::run(&args)?,
             Command::Export(args) => match export::run(&args) {

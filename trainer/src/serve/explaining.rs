@@ -33,7 +33,11 @@ impl From<StoreError> for Unexplained {
 }
 
 /// What is known of a client.
-pub async fn look(access: &Arc<Access>, id: i64, cluster: bool) -> Result<(ClientRow, Gathered), Unexplained> {
+pub async fn look(
+    access: &Arc<Access>,
+    id: i64,
+    cluster: bool,
+) -> Result<(ClientRow, Gathered), Unexplained> {
     let models = access.clone();
     let found = access.ask(move |store, names| {
         let Some(client) = store.client(id)? else {

@@ -29,6 +29,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, ConfigError, SecretError, now, read_secret};
 use crate::decisions::bouncer::{Keys, KeysError};
+use crate::decisions::told::Teller;
 use crate::llm::{self, LlmError};
 use crate::retrain;
 use crate::store::{Names, Store, StoreError};
@@ -169,6 +170,7 @@ pub fn run(args: &Args) -> Result<(), ServeError> {
         .spawn(move || collector.run(&stopped))?;
     // Neither is waited for at the end: what they are at, they do again.
     watch_nginx(&access, &names, &asked)?;
+    tell_decisions(&config, &asked)?;
     thread::Builder::new()
         .name("retrain".into())
         .spawn(move || retrain::scheduled(&config, &asked))?;
@@ -206,6 +208,17 @@ fn watch_nginx(access: &Access, names: &Names, stop: &watch::Receiver<bool>) -> 
         thread::Builder::new()
             .name(format!("watch-{place}"))
             .spawn(move || watch.run(&stop))?;
+    }
+    Ok(())
+}
+
+/// A thread that writes the decision log, where there is one.
+fn tell_decisions(config: &Config, stop: &watch::Receiver<bool>) -> Result<(), ServeError> {
+    if let Some(teller) = Teller::new(&config.decisions, &config.store.path)? {
+        let stop = stop.clone();
+        thread::Builder::new()
+            .name("decisions".into())
+            .spawn(move || teller.run(&stop))?;
     }
     Ok(())
 }
@@ -271,6 +284,8 @@ fn router(access: &Arc<Access>) -> Router {
 async fn answer(listener: Bounded, access: Access, stop: watch::Sender<bool>) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // A rotation of logs sends it, and would end the daemon; the log is looked for at each line anyway.
+    let _hangup = signal(SignalKind::hangup())?;
     let mut stopped = stop.subscribe();
     let asked = async move {
         tokio::select! {

@@ -26,8 +26,8 @@ mod site;
 mod sources;
 #[cfg(test)]
 mod tests;
-mod traffic;
 mod told;
+mod traffic;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;

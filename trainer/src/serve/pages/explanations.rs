@@ -75,7 +75,9 @@ async fn list(
 ) -> Result<Response, Refusal> {
     let Query(Asked { before }) = asked?;
     let words = Explanations::of(viewer.lang);
-    let mut rows = access.ask(move |store, _| store.explanations(before, PAGE + 1)).await?;
+    let mut rows = access
+        .ask(move |store, _| store.explanations(before, PAGE + 1))
+        .await?;
     let more = rows.len() > PAGE as usize;
     rows.truncate(PAGE as usize);
     let next = rows.last().filter(|_| more);
@@ -108,7 +110,10 @@ async fn one(
 
 fn told(row: &ToldRow, words: &Explanations, lang: Lang) -> (Line, Option<View>) {
     let view = View::kept(&row.snapshot, &row.evidence, &row.document, lang);
-    let name = row.named.as_ref().map(|(_, name)| visible::escaped(name.as_bytes(), SHOWN));
+    let name = row
+        .named
+        .as_ref()
+        .map(|(_, name)| visible::escaped(name.as_bytes(), SHOWN));
     let line = Line {
         id: row.id,
         at: row.at,

@@ -83,7 +83,10 @@ impl Made {
     fn end(&self, number: u64, made: Result<String, String>) {
         let state = match made {
             Ok(text) if text.len() <= MAX_BYTES => Progress::Ready(Arc::new(text)),
-            Ok(text) => Progress::Failed(format!("the report has {} bytes, at most {MAX_BYTES} are shown", text.len())),
+            Ok(text) => Progress::Failed(format!(
+                "the report has {} bytes, at most {MAX_BYTES} are shown",
+                text.len()
+            )),
             Err(error) => Progress::Failed(error),
         };
         let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -164,9 +167,17 @@ async fn make(
     wanted: Result<Form<Wanted>, FormRejection>,
 ) -> Result<Response, Refusal> {
     let Form(wanted) = wanted?;
-    let moment = |text: &str| text.trim().parse::<Moment>().map_err(|error| Refusal::bad(error.to_string()));
-    let (from, to) = (moment(&wanted.from)?, Some(wanted.to.trim()).filter(|to| !to.is_empty()));
-    let span = Span::new(from, to.map(moment).transpose()?, now()).map_err(|error| Refusal::bad(error.to_string()))?;
+    let moment = |text: &str| {
+        text.trim()
+            .parse::<Moment>()
+            .map_err(|error| Refusal::bad(error.to_string()))
+    };
+    let (from, to) = (
+        moment(&wanted.from)?,
+        Some(wanted.to.trim()).filter(|to| !to.is_empty()),
+    );
+    let span = Span::new(from, to.map(moment).transpose()?, now())
+        .map_err(|error| Refusal::bad(error.to_string()))?;
     let zone = Some(wanted.zone).filter(|zone| !zone.is_empty());
     let deed = Deed {
         role: Role::Operator,
@@ -177,7 +188,11 @@ async fn make(
     let (shelf, of) = (access.clone(), zone.clone());
     let busy = Reports::of(viewer.lang).busy;
     let number = change(&access, &viewer, deed, move |_, _, name, at| {
-        shelf.known.made.begin(at, name, span, of).ok_or_else(|| Refusal::conflict(busy))
+        shelf
+            .known
+            .made
+            .begin(at, name, span, of)
+            .ok_or_else(|| Refusal::conflict(busy))
     });
     let number = number.await?;
     // Beside the readers of pages: it reads for minutes, and its own connection is closed behind it.
@@ -198,7 +213,12 @@ async fn one(
 ) -> Result<Response, Refusal> {
     let Path(number) = number?;
     let words = Reports::of(viewer.lang);
-    let entry = access.known.made.list().into_iter().find(|entry| entry.number == number);
+    let entry = access
+        .known
+        .made
+        .list()
+        .into_iter()
+        .find(|entry| entry.number == number);
     match entry.map(|entry| entry.state) {
         Some(Progress::Ready(body)) => page(&ReportPage {
             frame: Frame::new(&viewer, Place::Explanations, words.title),

@@ -129,8 +129,16 @@ async fn groups(
             &[&grouped(networks.total), &grouped(networks.all.clients)],
         ),
         counted: counted(networks_age),
-        rows: networks.busiest.iter().map(|row| line(row, &networks.all, words)).collect(),
-        swarms: swarms.iter().take(SWARMS).map(|swarm| swarm_line(swarm, words, viewer.lang)).collect(),
+        rows: networks
+            .busiest
+            .iter()
+            .map(|row| line(row, &networks.all, words))
+            .collect(),
+        swarms: swarms
+            .iter()
+            .take(SWARMS)
+            .map(|swarm| swarm_line(swarm, words, viewer.lang))
+            .collect(),
         swarms_text: fill(words.swarms_text, &[&grouped(u64::from(COMPARED))]),
         swarms_counted: counted(swarms_age),
     })
@@ -175,7 +183,11 @@ fn picture(networks: &Networks, words: &Groups) -> String {
     }
     tiles.retain(|tile| tile.amount > 0);
     tiles.sort_by_key(|tile| std::cmp::Reverse(tile.amount));
-    treemap(words.networks, words.networks_text.split('{').next().unwrap_or_default(), &tiles)
+    treemap(
+        words.networks,
+        words.networks_text.split('{').next().unwrap_or_default(),
+        &tiles,
+    )
 }
 
 fn swarm_line(swarm: &Swarm, words: &Groups, lang: Lang) -> SwarmLine {
@@ -184,7 +196,11 @@ fn swarm_line(swarm: &Swarm, words: &Groups, lang: Lang) -> SwarmLine {
         let figure = |raw: f64| feature_figure(lang, common.feature, raw);
         let usual = fill(words.usual, &[&figure(common.baseline)]);
         [
-            format!("{}: {}", feature_noun(lang, common.feature), figure(common.median)),
+            format!(
+                "{}: {}",
+                feature_noun(lang, common.feature),
+                figure(common.median)
+            ),
             usual,
         ]
     });
@@ -240,7 +256,11 @@ mod tests {
     #[test]
     fn the_picture_has_all_load_and_only_harmless_text() {
         let networks = Networks {
-            busiest: vec![row("192.0.2.0/24", 900, 900), row("</svg><script>", 50, 0), row("", 40, 10)],
+            busiest: vec![
+                row("192.0.2.0/24", 900, 900),
+                row("</svg><script>", 50, 0),
+                row("", 40, 10),
+            ],
             all: Load {
                 requests: 1000,
                 flagged: 910,
@@ -250,8 +270,14 @@ mod tests {
         };
         let svg = picture(&networks, Groups::of(Lang::En));
         assert_eq!(svg.matches("<rect").count(), 4);
-        assert!(!svg.contains("<script") && svg.contains("all others") || svg.contains("heat-0"), "{svg}");
-        assert!(svg.contains("192.0.2.0/24: 900 requests by 2 clients, 100 % of them"), "{svg}");
+        assert!(
+            !svg.contains("<script") && svg.contains("all others") || svg.contains("heat-0"),
+            "{svg}"
+        );
+        assert!(
+            svg.contains("192.0.2.0/24: 900 requests by 2 clients, 100 % of them"),
+            "{svg}"
+        );
         let none = picture(&Networks::default(), Groups::of(Lang::Ja));
         assert!(none.ends_with("</svg>") && !none.contains("<rect"));
     }

@@ -48,7 +48,12 @@ impl Known {
     ///
     /// # Errors
     /// The store refuses.
-    pub fn people(&self, store: &Store, zone: &str, now: u32) -> Result<(Arc<Vec<PeerRow>>, u32), StoreError> {
+    pub fn people(
+        &self,
+        store: &Store,
+        zone: &str,
+        now: u32,
+    ) -> Result<(Arc<Vec<PeerRow>>, u32), StoreError> {
         self.people.get(&zone.to_owned(), now, || people(store, zone))
     }
 
@@ -56,7 +61,12 @@ impl Known {
     ///
     /// # Errors
     /// The store refuses.
-    pub fn networks(&self, store: &Store, range: &Range, now: u32) -> Result<(Arc<Networks>, u32), StoreError> {
+    pub fn networks(
+        &self,
+        store: &Store,
+        range: &Range,
+        now: u32,
+    ) -> Result<(Arc<Networks>, u32), StoreError> {
         self.networks.get(range, now, || {
             store.networks(range.1.as_deref(), from(range, now), NETWORKS)
         })
@@ -66,7 +76,12 @@ impl Known {
     ///
     /// # Errors
     /// The store refuses, or the built-in model.
-    pub fn swarms(&self, store: &Store, range: &Range, now: u32) -> Result<(Arc<Vec<Swarm>>, u32), ReportError> {
+    pub fn swarms(
+        &self,
+        store: &Store,
+        range: &Range,
+        now: u32,
+    ) -> Result<(Arc<Vec<Swarm>>, u32), ReportError> {
         self.swarms.get(range, now, || {
             let flagged = store.standing(range.1.as_deref(), from(range, now), COMPARED)?;
             let zones = match &range.1 {

@@ -137,14 +137,20 @@ fn answer(
             None
         }
     };
-    let judged = report.as_ref().map_or(client.worst.as_str(), |report| report.snapshot.verdict.as_str());
+    let judged = report
+        .as_ref()
+        .map_or(client.worst.as_str(), |report| report.snapshot.verdict.as_str());
     let meaning = verdict(lang, judged);
     Ok(Answer {
         client: client.id,
         name: visible::escaped(client.name.as_bytes(), SHOWN),
         zone: visible::escaped(client.zone.as_bytes(), SHOWN),
         at,
-        verdict: if meaning.is_empty() { visible::escaped(judged.as_bytes(), SHOWN) } else { meaning.to_owned() },
+        verdict: if meaning.is_empty() {
+            visible::escaped(judged.as_bytes(), SHOWN)
+        } else {
+            meaning.to_owned()
+        },
         view: report.as_ref().map(|report| View::of(report, lang)),
     })
 }

@@ -48,7 +48,10 @@ impl<K: Ord + Clone, V> Recent<K, V> {
             },
         );
         while kept.len() > self.most {
-            let oldest = kept.iter().min_by_key(|(_, entry)| entry.at).map(|(key, _)| key.clone());
+            let oldest = kept
+                .iter()
+                .min_by_key(|(_, entry)| entry.at)
+                .map(|(key, _)| key.clone());
             let Some(oldest) = oldest else { break };
             kept.remove(&oldest);
         }
@@ -84,7 +87,9 @@ mod tests {
     use super::*;
 
     fn ask(recent: &Recent<&'static str, u32>, key: &'static str, now: u32, value: u32) -> (u32, u32) {
-        let (value, age) = recent.get(&key, now, || Ok::<_, Infallible>(value)).unwrap_or_else(|never| match never {});
+        let (value, age) = recent
+            .get(&key, now, || Ok::<_, Infallible>(value))
+            .unwrap_or_else(|never| match never {});
         (*value, age)
     }
 
@@ -109,7 +114,11 @@ mod tests {
             Err("no")
         });
         assert_eq!(inside.unwrap_err(), "no");
-        assert_eq!(ask(&recent, "a", 1072, 9), (1, 72), "just failed: not at once again");
+        assert_eq!(
+            ask(&recent, "a", 1072, 9),
+            (1, 72),
+            "just failed: not at once again"
+        );
         assert_eq!(ask(&recent, "a", 1130, 2), (2, 0));
     }
 }

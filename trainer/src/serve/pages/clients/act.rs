@@ -65,9 +65,12 @@ pub async fn ask(
     id: Result<Path<i64>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let Path(id) = id?;
-    change(&access, &viewer, deed("explain", id, json!({})), move |store, _, _, _| {
-        known(store, id).map(|_| ())
-    })
+    change(
+        &access,
+        &viewer,
+        deed("explain", id, json!({})),
+        move |store, _, _, _| known(store, id).map(|_| ()),
+    )
     .await?;
     explaining::told(&access, id, false).await?;
     Ok(back(id, "ask"))

@@ -87,11 +87,12 @@ impl Filter {
 
     /// Whether it is the whole list.
     pub fn is_empty(&self) -> bool {
-        *self == Filter {
-            order: self.order,
-            after: self.after.clone(),
-            ..Filter::default()
-        }
+        *self
+            == Filter {
+                order: self.order,
+                after: self.after.clone(),
+                ..Filter::default()
+            }
     }
 
     /// For the store.
@@ -183,7 +184,10 @@ impl Cursor {
 
 /// The first characters, without hidden ones.
 fn cut(text: &str) -> String {
-    text.chars().filter(|character| !is_hidden(*character)).take(MAX_TEXT).collect()
+    text.chars()
+        .filter(|character| !is_hidden(*character))
+        .take(MAX_TEXT)
+        .collect()
 }
 
 #[cfg(test)]
@@ -221,7 +225,17 @@ mod tests {
         for cursor in cursors {
             assert_eq!(Cursor::read(&cursor.text()), Some(cursor));
         }
-        for bad in ["", "v", "v:1", "v:NaN:1", "v:inf:1", "n:9:ab", "n:1:\u{e9}", "x:1:1", "n:-1:a"] {
+        for bad in [
+            "",
+            "v",
+            "v:1",
+            "v:NaN:1",
+            "v:inf:1",
+            "n:9:ab",
+            "n:1:\u{e9}",
+            "x:1:1",
+            "n:-1:a",
+        ] {
             assert_eq!(Cursor::read(bad), None, "{bad}");
         }
     }

@@ -108,13 +108,21 @@ pub async fn page(
     let whole = {
         let access = access.clone();
         let question = access.clone();
-        question.ask(move |store, names| read(&access, store, names, id, at)).await?
+        question
+            .ask(move |store, names| read(&access, store, names, id, at))
+            .await?
     };
     let whole = whole.ok_or(Refusal::Nowhere)?;
     answer(&shown(&access, &viewer, whole, &came.done, at))
 }
 
-fn read(access: &Access, store: &Store, names: &Names, id: i64, now: u32) -> Result<Option<Whole>, StoreError> {
+fn read(
+    access: &Access,
+    store: &Store,
+    names: &Names,
+    id: i64,
+    now: u32,
+) -> Result<Option<Whole>, StoreError> {
     let Some(client) = store.client(id)? else {
         return Ok(None);
     };
@@ -188,7 +196,12 @@ fn shown(access: &Access, viewer: &Viewer, whole: Whole, done: &str, at: u32) ->
         features: features.unwrap_or_default(),
         trouble: whole.explained.err().map(|error| trouble(words, &error)),
         view,
-        labels: whole.labels.iter().rev().map(|(_, label)| label_line(label, lists)).collect(),
+        labels: whole
+            .labels
+            .iter()
+            .rev()
+            .map(|(_, label)| label_line(label, lists))
+            .collect(),
         samples: whole.samples.iter().map(sample_line).collect(),
         done: came_of(acts, done),
         may: viewer.may(Role::Operator),

@@ -143,7 +143,10 @@ impl Drawn<'_> {
     fn urls(&self, words: &'static OneClient) -> Option<Picture> {
         let place = index("lifetime_url_ratio")?;
         // A counter that falls began anew: the curve is of what came then.
-        let began = self.rows.windows(2).rposition(|pair| pair[1].requests < pair[0].requests);
+        let began = self
+            .rows
+            .windows(2)
+            .rposition(|pair| pair[1].requests < pair[0].requests);
         let rows = &self.rows[began.map_or(0, |before| before + 1)..];
         let point = |row: &SourceRow| {
             let requests = f64::from(row.requests);
@@ -184,7 +187,9 @@ pub fn beside(visitors: &Visitors, of: impl Fn(&str) -> Option<f64>, lang: Lang)
     let features = FEATURES.iter().enumerate();
     let one = features.filter_map(|(place, feature)| {
         let value = of(feature.name)?;
-        let tails = visitors.tails(place).map(|(low, high)| (f64::from(low), f64::from(high)));
+        let tails = visitors
+            .tails(place)
+            .map(|(low, high)| (f64::from(low), f64::from(high)));
         let drawn = Strip {
             range: (f64::from(feature.range.0), f64::from(feature.range.1)),
             tails,
@@ -259,9 +264,25 @@ mod tests {
     fn pictures_tell_what_they_show() {
         let found = drawn(&rows(30));
         let titles: Vec<&str> = found.iter().map(|picture| picture.title).collect();
-        assert_eq!(titles, ["Score over time", "When it came", "Pauses between requests", "New URLs"]);
-        assert!(found[1].says.contains("on a beat of 60 s: coherence 1.00"), "{}", found[1].says);
-        assert!(found.iter().all(|picture| !picture.svg.contains("SUSPECT") && !picture.svg.contains("style=")));
+        assert_eq!(
+            titles,
+            [
+                "Score over time",
+                "When it came",
+                "Pauses between requests",
+                "New URLs"
+            ]
+        );
+        assert!(
+            found[1].says.contains("on a beat of 60 s: coherence 1.00"),
+            "{}",
+            found[1].says
+        );
+        assert!(
+            found
+                .iter()
+                .all(|picture| !picture.svg.contains("SUSPECT") && !picture.svg.contains("style="))
+        );
     }
 
     #[test]
@@ -279,7 +300,10 @@ mod tests {
     fn urls_are_of_the_newest_run() {
         let mut two = rows(20);
         two[12].requests = 1;
-        two.iter_mut().skip(13).zip(2..).for_each(|(row, requests)| row.requests = requests * 10);
+        two.iter_mut()
+            .skip(13)
+            .zip(2..)
+            .for_each(|(row, requests)| row.requests = requests * 10);
         let svg = &drawn(&two)[3].svg;
         assert!(svg.contains(">80</text>"), "{svg}");
     }

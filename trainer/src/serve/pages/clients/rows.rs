@@ -73,7 +73,10 @@ impl Row {
 /// What is believed of a client, in words.
 pub fn label(client: &ClientRow, words: &Clients) -> Option<String> {
     let (class, origin) = client.class.zip(client.origin)?;
-    Some(fill(words.by, &[class_word(class, words), origin_word(origin, words)]))
+    Some(fill(
+        words.by,
+        &[class_word(class, words), origin_word(origin, words)],
+    ))
 }
 
 /// A class in words.

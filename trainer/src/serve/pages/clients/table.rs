@@ -17,7 +17,8 @@ use crate::store::{ClientRow, MAX_PAGE};
 /// Rows at most: what a spreadsheet opens at once, and a megabyte or two. `sekisho export` has no bound.
 pub const MOST_ROWS: usize = 10_000;
 const HEADER: [&str; 12] = [
-    "zone", "client", "network", "first", "last", "requests", "samples", "score", "worst", "class", "origin", "conflict",
+    "zone", "client", "network", "first", "last", "requests", "samples", "score", "worst", "class", "origin",
+    "conflict",
 ];
 
 pub async fn csv(
@@ -42,7 +43,10 @@ pub async fn csv(
     let text = written(&question.await?);
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"clients.csv\""),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"clients.csv\"",
+        ),
     ];
     Ok((headers, text).into_response())
 }
@@ -70,8 +74,14 @@ fn row(client: &ClientRow) -> [String; 12] {
         client.samples.to_string(),
         client.score.map(|score| score.to_string()).unwrap_or_default(),
         guarded(client.worst.clone()),
-        client.class.map(|class| class.as_str().to_owned()).unwrap_or_default(),
-        client.origin.map(|origin| origin.as_str().to_owned()).unwrap_or_default(),
+        client
+            .class
+            .map(|class| class.as_str().to_owned())
+            .unwrap_or_default(),
+        client
+            .origin
+            .map(|origin| origin.as_str().to_owned())
+            .unwrap_or_default(),
         u8::from(client.conflict).to_string(),
     ]
 }
