@@ -3,6 +3,7 @@
 
 pub mod along;
 pub mod api;
+pub mod daemon;
 pub mod dashboard;
 pub mod dependencies;
 pub mod gateway;
@@ -11,8 +12,8 @@ pub mod lifecycle;
 pub mod local_model;
 pub mod nameserver;
 pub mod nginx;
-mod response;
 pub mod prometheus;
+mod response;
 pub mod rules;
 pub mod running;
 pub mod simple_model;

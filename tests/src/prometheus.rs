@@ -58,7 +58,10 @@ impl Prometheus {
         let stderr = fs::File::create(&log).expect("own directory");
         let child = Command::new("prometheus")
             .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", directory.path().join("data").display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                directory.path().join("data").display()
+            ))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -102,7 +105,9 @@ impl Prometheus {
     /// # Panics
     /// When it does not answer, or refuses.
     pub fn get(&self, path: &str) -> Value {
-        let (_, text) = self.exchange("GET", &format!("/api/v1/{path}"), "").expect("it answers");
+        let (_, text) = self
+            .exchange("GET", &format!("/api/v1/{path}"), "")
+            .expect("it answers");
         let answer: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(answer["status"], "success", "{text}");
         answer["data"].clone()
@@ -152,7 +157,10 @@ pub fn promtool(arguments: &[&str], input: &str, directory: &Path) -> (bool, Str
     drop(pipe);
     let output = child.wait_with_output().expect("own child");
     let said = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
 }
 
 /// An alert's expression without what makes it an alert: every comparison with a number is taken out. What is left
@@ -207,7 +215,10 @@ mod tests {
             assert_eq!(without_comparisons(expression), expected);
         }
         check("up{job=\"sekisho\"} == 0", "up{job=\"sekisho\"}");
-        check("a{b!=\"> 1\",c=~\"x\"} > 0.3 and d < 1e+06", "a{b!=\"> 1\",c=~\"x\"} and d");
+        check(
+            "a{b!=\"> 1\",c=~\"x\"} > 0.3 and d < 1e+06",
+            "a{b!=\"> 1\",c=~\"x\"} and d",
+        );
         check("count by (instance) (a > 0) > 1", "count by (instance) (a)");
         check("time() - max(a) >= 900", "time() - max(a)");
         check("a > b", "a > b");

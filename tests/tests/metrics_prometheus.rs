@@ -51,7 +51,11 @@ impl Daemon {
         fs::write(path("sekisho.toml"), config).expect("own directory");
         let serve = |more: &[&str]| {
             let mut command = Command::new(root().join("target/release/sekisho"));
-            command.arg("serve").args(more).arg("--config").arg(path("sekisho.toml"));
+            command
+                .arg("serve")
+                .args(more)
+                .arg("--config")
+                .arg(path("sekisho.toml"));
             command.stdin(Stdio::null()).stdout(Stdio::null());
             command
         };
@@ -60,7 +64,11 @@ impl Daemon {
         assert!(filled.expect("it is built").success());
         let mut child = serve(&[]).stderr(Stdio::piped()).spawn().expect("it is built");
         let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-        let listens = lines.find_map(|line| line.ok()?.split_once("http://").map(|(_, rest)| rest.trim().to_owned()));
+        let listens = lines.find_map(|line| {
+            line.ok()?
+                .split_once("http://")
+                .map(|(_, rest)| rest.trim().to_owned())
+        });
         let address = listens.expect("it listens");
         std::thread::spawn(move || lines.for_each(drop));
         Daemon { child, address }
@@ -99,7 +107,12 @@ fn history(now: u32) -> Vec<u8> {
     for (days, first, share) in [(10, 0, 0.1_f32), (2, 80, 0.9)] {
         for client in 0..80_u32 {
             let at = now - days * DAY + client * 60;
-            samples.push(sample(&format!("198.18.0.{}", first + client), at, share, client.is_multiple_of(4)));
+            samples.push(sample(
+                &format!("198.18.0.{}", first + client),
+                at,
+                share,
+                client.is_multiple_of(4),
+            ));
         }
     }
     let person = Sample {
@@ -145,7 +158,10 @@ fn sample(client: &str, at: u32, share: f32, rejected: bool) -> Sample {
 fn shop() -> Nginx {
     let site = site(Module::Production);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    site.write("before", &history(u32::try_from(now.as_secs()).expect("before 2106")));
+    site.write(
+        "before",
+        &history(u32::try_from(now.as_secs()).expect("before 2106")),
+    );
     site.start(
         "sekisho_zone $binary_remote_addr zone=clients:1m;
          sekisho_model %DIR%/model.onnx;
@@ -173,7 +189,10 @@ fn rules(prometheus: &Prometheus) -> Vec<Asked> {
     let document = prometheus.get("rules");
     for group in document["groups"].as_array().expect("groups") {
         for rule in group["rules"].as_array().expect("rules") {
-            let (name, query) = (rule["name"].as_str().expect("a name"), rule["query"].as_str().expect("a query"));
+            let (name, query) = (
+                rule["name"].as_str().expect("a name"),
+                rule["query"].as_str().expect("a query"),
+            );
             let place = format!("rule {name}");
             if rule["type"] == "recording" {
                 // What it records is there too.
@@ -202,7 +221,10 @@ fn panels() -> Vec<Asked> {
                 .replace("$__rate_interval", WINDOW)
                 .replace("$instance", ".*")
                 .replace("$zone", ".*");
-            assert!(!expression.contains('$'), "a variable that nobody sets: {expression}");
+            assert!(
+                !expression.contains('$'),
+                "a variable that nobody sets: {expression}"
+            );
             asked.push(Asked {
                 place: format!("panel {}", panel["title"]),
                 expression,
@@ -272,20 +294,36 @@ fn every_rule_and_every_panel_gets_data() {
             break;
         }
     }
-    assert!(left.is_empty(), "{} of {}: {left:#?}\n{}", left.len(), asked.len(), prometheus.log());
+    assert!(
+        left.is_empty(),
+        "{} of {}: {left:#?}\n{}",
+        left.len(),
+        asked.len(),
+        prometheus.log()
+    );
 
     let document = prometheus.get("rules");
     for group in document["groups"].as_array().expect("groups") {
         for rule in group["rules"].as_array().expect("rules") {
-            assert_eq!((&rule["health"], rule["lastError"].as_str()), (&Value::from("ok"), None), "{rule}");
+            assert_eq!(
+                (&rule["health"], rule["lastError"].as_str()),
+                (&Value::from("ok"), None),
+                "{rule}"
+            );
         }
     }
     let targets = prometheus.get("targets");
     for target in targets["activeTargets"].as_array().expect("targets") {
-        assert_eq!((&target["health"], &target["lastError"]), (&Value::from("up"), &Value::from("")), "{target}");
+        assert_eq!(
+            (&target["health"], &target["lastError"]),
+            (&Value::from("up"), &Value::from("")),
+            "{target}"
+        );
     }
     let rejected = prometheus.query("sum(sekisho_requests_total{verdict=\"rejected\"})");
-    let rejected = rejected.expect("a sum")[0]["value"][1].as_str().map(str::to_owned);
+    let rejected = rejected.expect("a sum")[0]["value"][1]
+        .as_str()
+        .map(str::to_owned);
     assert!(rejected.is_some_and(|text| text.parse::<f64>().is_ok_and(|count| count > 50.0)));
     as_prometheus_wants_them(&daemon, &nginx);
 }
@@ -309,12 +347,19 @@ fn rules_are_right_and_each_alert_fires_and_stays_quiet() {
     let folder = root().join("contrib/prometheus");
     let (agrees, said) = promtool(&["check", "rules", "recording.yml", "alerts.yml"], "", &folder);
     assert!(agrees, "{said}");
-    let (agrees, said) = promtool(&["check", "config", "--syntax-only", "prometheus.yml"], "", &folder);
+    let (agrees, said) = promtool(
+        &["check", "config", "--syntax-only", "prometheus.yml"],
+        "",
+        &folder,
+    );
     assert!(agrees, "{said}");
     let (agrees, said) = promtool(&["test", "rules", "tests.yml"], "", &folder);
     assert!(agrees, "{said}");
 
-    let (alerts, tests) = (read("contrib/prometheus/alerts.yml"), read("contrib/prometheus/tests.yml"));
+    let (alerts, tests) = (
+        read("contrib/prometheus/alerts.yml"),
+        read("contrib/prometheus/tests.yml"),
+    );
     let page = read("docs/metrics.md");
     let anchors: BTreeSet<String> = page
         .lines()
@@ -324,14 +369,20 @@ fn rules_are_right_and_each_alert_fires_and_stays_quiet() {
     for part in alerts.split("- alert: ").skip(1) {
         let name = part.lines().next().expect("a name");
         for word in ["fires", "stays quiet"] {
-            assert!(tests.contains(&format!("- name: {name} {word}\n")), "{name} {word}");
+            assert!(
+                tests.contains(&format!("- name: {name} {word}\n")),
+                "{name} {word}"
+            );
         }
         for key in ["severity: ", "summary: ", "description: "] {
             assert!(part.contains(key), "{name} has no {key}");
         }
         let anchor = part.split_once("docs/metrics.md#").expect("a runbook").1;
         let anchor = anchor.lines().next().unwrap_or_default();
-        assert!(anchors.contains(anchor), "{name}: docs/metrics.md has no {anchor}");
+        assert!(
+            anchors.contains(anchor),
+            "{name}: docs/metrics.md has no {anchor}"
+        );
     }
 }
 
