@@ -6,8 +6,8 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::{
-    analyse, ask, calibrate, config, doctor, drift, evaluate, explain, export, forget, label, llm, notify,
-    registry, replay, report, retrain, runbooks, scan, serve, simulate, train, user,
+    analyse, ask, calibrate, config, decisions, doctor, drift, evaluate, explain, export, forget, label, llm,
+    notify, registry, replay, report, retrain, runbooks, scan, serve, simulate, train, user,
 };
 
 /// Watches how clients behave and says which are automated, from access logs, offline.
@@ -34,6 +34,7 @@ enum Command {
     Serve(serve::Args),
     User(user::Args),
     Label(label::Args),
+    Decisions(decisions::Args),
     Explain(explain::Args),
     Feedback(explain::feedback::Args),
     Runbooks(runbooks::Args),
@@ -81,6 +82,7 @@ impl Cli {
             Command::Serve(args) => serve::run(&args)?,
             Command::User(args) => user::run(&args)?,
             Command::Label(args) => return Ok(label::run(&args)?),
+            Command::Decisions(args) => decisions::run(&args)?,
             Command::Explain(args) => explain::run(&args)?,
             Command::Feedback(args) => match explain::feedback::run(&args) {
                 Err(error) if error.is_usage() => wrong_usage("feedback", &error),

@@ -29,6 +29,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, ConfigError, SecretError, now, read_secret};
 use crate::decisions::bouncer::{Keys, KeysError};
+use crate::decisions::told::Teller;
 use crate::llm::{self, LlmError};
 use crate::notify::{self, GuardState};
 use crate::retrain;
@@ -203,6 +204,7 @@ fn beside(
     stop: &watch::Receiver<bool>,
 ) -> Result<(), ServeError> {
     watch_nginx(access, names, stop)?;
+    tell_decisions(config, stop)?;
     let (ours, asked) = (config.clone(), stop.clone());
     thread::Builder::new()
         .name("retrain".into())
@@ -222,6 +224,17 @@ fn watch_nginx(access: &Access, names: &Names, stop: &watch::Receiver<bool>) -> 
         thread::Builder::new()
             .name(format!("watch-{place}"))
             .spawn(move || watch.run(&stop))?;
+    }
+    Ok(())
+}
+
+/// A thread that writes the decision log, where there is one.
+fn tell_decisions(config: &Config, stop: &watch::Receiver<bool>) -> Result<(), ServeError> {
+    if let Some(teller) = Teller::new(&config.decisions, &config.store.path)? {
+        let stop = stop.clone();
+        thread::Builder::new()
+            .name("decisions".into())
+            .spawn(move || teller.run(&stop))?;
     }
     Ok(())
 }
@@ -287,6 +300,8 @@ fn router(access: &Arc<Access>) -> Router {
 async fn answer(listener: Bounded, access: Access, stop: watch::Sender<bool>) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // A rotation of logs sends it, and would end the daemon; the log is looked for at each line anyway.
+    let _hangup = signal(SignalKind::hangup())?;
     let mut stopped = stop.subscribe();
     let access = Arc::new(access);
     let pages = access.clone();

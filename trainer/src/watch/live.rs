@@ -96,6 +96,27 @@ impl Live {
         self.clients.is_empty()
     }
 
+    /// Asks all of them how they are at unix second `now`; what those say who do not answer.
+    pub fn refresh(&self, now: u32) -> Vec<String> {
+        let mut silent = Vec::new();
+        for client in self.all() {
+            match client.status() {
+                Ok(status) => {
+                    let answers = Answers {
+                        status,
+                        ..Answers::default()
+                    };
+                    self.answered(client.name(), now, answers, HashMap::new());
+                }
+                Err(error) => {
+                    self.failed(client.name(), now, &error.to_string());
+                    silent.push(error.to_string());
+                }
+            }
+        }
+        silent
+    }
+
     /// The client of one, by its place in the configuration.
     pub fn nginx(&self, place: usize) -> Arc<Nginx> {
         self.clients[place].0.clone()

@@ -1,0 +1,277 @@
+//! Bans from the command line, in a real nginx, the decision log, real firewalls, and a real bouncer of CrowdSec.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command, Stdio};
+
+use sekisho_tests::daemon::{API, Daemon, output, sekisho, told, until_told};
+use sekisho_tests::nginx::{Module, Nginx, free_port, wait_for};
+use sekisho_tests::visitors::{checked, site};
+use serde_json::Value;
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+const SECTION: &str = "[decisions]\nlog = \"%DIR%/decisions.json\"\nbouncer_keys_file = \"%DIR%/keys\"\n";
+
+fn start() -> (Nginx, Daemon) {
+    let more = "sekisho_samples %DIR%/samples; sekisho_allow file=%DIR%/allow;";
+    let locations = format!("location / {{ sekisho_dry_run off; }} {API}");
+    let site = site(Module::Production);
+    site.write("allow", b"# our own\n198.51.100.1\n");
+    site.write("keys", format!("firewall {KEY}\n").as_bytes());
+    let nginx = site.start(&checked(more, &locations));
+    let daemon = Daemon::start(&nginx, SECTION);
+    (nginx, daemon)
+}
+
+fn visit(nginx: &Nginx, client: &str) -> u16 {
+    nginx.get("/page.html", &[("X-Real-IP", client)]).status
+}
+
+/// Actions of the decision log about a client, with who did it.
+fn logged(nginx: &Nginx, client: &str) -> Vec<String> {
+    let text = fs::read_to_string(nginx.path().join("decisions.json")).unwrap_or_default();
+    let lines = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let about = lines.filter(|line| line["source"]["address"] == client);
+    let told = about.map(|line| {
+        let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        format!(
+            "{} {}",
+            word(&line["event"]["action"]),
+            word(&line["user"]["name"])
+        )
+    });
+    told.collect()
+}
+
+#[track_caller]
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    wait_for(|| is_so().then_some(())).unwrap_or_else(|| panic!("never: {what}"));
+}
+
+#[test]
+fn people_ban_lift_and_allow() {
+    let (nginx, _daemon) = start();
+    assert_eq!(visit(&nginx, "192.0.2.7"), 200);
+    let ban = [
+        "decisions",
+        "ban",
+        "192.0.2.7",
+        "--zone",
+        "clients",
+        "--for",
+        "10m",
+        "--reason",
+        "scrapes prices",
+    ];
+    output(&nginx, &ban);
+    assert_eq!(visit(&nginx, "192.0.2.7"), 429);
+    let list = || -> Value {
+        let text = output(
+            &nginx,
+            &[
+                "decisions",
+                "list",
+                "--client",
+                "192.0.2.7",
+                "--all",
+                "--format",
+                "json",
+            ],
+        );
+        serde_json::from_str(&text).expect("JSON")
+    };
+    let row = &list()[0];
+    assert_eq!(
+        (&row["origin"], &row["author"], &row["note"], &row["dry_run"]),
+        (
+            &"operator".into(),
+            &"ana".into(),
+            &"scrapes prices".into(),
+            &false.into()
+        )
+    );
+    assert_eq!(
+        row["expires"].as_u64().unwrap() - row["begun"].as_u64().unwrap(),
+        600
+    );
+    // The watch has seen it, and it is one.
+    until_told(&nginx, "SELECT COUNT(*) FROM watched", "2");
+    until("it is logged", || {
+        logged(&nginx, "192.0.2.7") == ["ban-begun ana"]
+    });
+
+    output(&nginx, &["decisions", "lift", "192.0.2.7", "--zone", "clients"]);
+    assert_eq!(visit(&nginx, "192.0.2.7"), 200);
+    until("that, too", || {
+        logged(&nginx, "192.0.2.7") == ["ban-begun ana", "ban-lifted ana"]
+    });
+    assert_eq!(list().as_array().unwrap().len(), 1);
+    let again = sekisho(&nginx, &["decisions", "lift", "192.0.2.7", "--zone", "clients"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(
+        again.status.code() == Some(1) && said.contains("nobody of that name is banned"),
+        "{said}"
+    );
+    assert_eq!(
+        told(&nginx, "SELECT actor, action, subject FROM audit ORDER BY id"),
+        "ana|decision.ban|decision:1|ana|decision.lift|decision:1"
+    );
+
+    output(&nginx, &ban);
+    assert_eq!(visit(&nginx, "192.0.2.7"), 429);
+    output(&nginx, &["decisions", "allow", "192.0.2.7", "--note", "probe"]);
+    until("it is allowed", || visit(&nginx, "192.0.2.7") == 200);
+    output(&nginx, &["decisions", "allow", "192.0.2.7", "--remove"]);
+    until("no longer", || visit(&nginx, "192.0.2.7") == 429);
+    assert_eq!(
+        fs::read_to_string(nginx.path().join("allow")).unwrap(),
+        "# our own\n198.51.100.1\n"
+    );
+}
+
+/// A command in a network of its own, as whoever runs it: firewalls of this machine are not touched.
+fn apart(script: &str, input: &str) -> String {
+    let mut child = Command::new("unshare")
+        .args(["-rn", "sh", "-ec", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("util-linux is installed");
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(input.as_bytes()).expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "contrib/install-tools.sh test installs nft and ipset: {said}\n{input}"
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn real_firewalls_take_what_is_exported() {
+    let (nginx, _daemon) = start();
+    for client in ["192.0.2.7", "192.0.2.8", "2001:db8:1:2::9"] {
+        output(
+            &nginx,
+            &["decisions", "ban", client, "--zone", "clients", "--for", "30d"],
+        );
+    }
+    let script = output(
+        &nginx,
+        &["decisions", "export", "--format", "nftables", "--set", "crawlers"],
+    );
+    let listed = apart(
+        "cat > /dev/shm/$$; nft -f /dev/shm/$$; nft -f /dev/shm/$$; rm /dev/shm/$$; nft list ruleset",
+        &script,
+    );
+    for part in [
+        "set crawlers4",
+        "192.0.2.7 timeout",
+        "192.0.2.8 timeout",
+        "set crawlers6",
+        "2001:db8:1:2::/64 timeout",
+    ] {
+        assert!(listed.contains(part), "{part}: {listed}");
+    }
+    let script = output(&nginx, &["decisions", "export", "--format", "ipset"]);
+    let listed = apart("ipset restore; ipset list", &script);
+    for part in [
+        "Name: banned4",
+        "192.0.2.7 timeout 2147",
+        "2001:db8:1:2::/64 timeout 2147",
+    ] {
+        assert!(listed.contains(part), "{part}: {listed}");
+    }
+    let table = output(&nginx, &["decisions", "export", "--format", "csv"]);
+    assert_eq!(table.lines().count(), 4);
+}
+
+/// Debian's custom bouncer, which runs a script for each address.
+struct Bouncer(Child);
+
+impl Bouncer {
+    fn start(nginx: &Nginx, daemon: &Daemon) -> Bouncer {
+        let path = |name: &str| nginx.path().join(name).display().to_string();
+        fs::write(
+            path("act"),
+            format!("#!/bin/sh\necho \"$1 $2 $3 $4\" >> {}\n", path("acts")),
+        )
+        .unwrap();
+        fs::set_permissions(path("act"), fs::Permissions::from_mode(0o755)).unwrap();
+        let config = format!(
+            "bin_path: {}\nfeed_via_stdin: false\ntotal_retries: 0\npiddir: {}\nupdate_frequency: 1s\n\
+             cache_retention_duration: 1s\ndaemonize: false\nlog_mode: stdout\nlog_level: debug\n\
+             api_url: http://{}/\napi_key: {KEY}\nprometheus:\n  enabled: false\n  listen_addr: 127.0.0.1\n  listen_port: {}\n",
+            path("act"),
+            nginx.path().display(),
+            daemon.address(),
+            free_port(),
+        );
+        fs::write(path("bouncer.yaml"), config).unwrap();
+        let child = Command::new("/usr/bin/crowdsec-custom-bouncer")
+            .args(["-c", &path("bouncer.yaml")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("contrib/install-tools.sh test installs crowdsec-custom-bouncer");
+        Bouncer(child)
+    }
+}
+
+impl Drop for Bouncer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_bouncer_of_crowdsec_follows_our_bans() {
+    let (nginx, daemon) = start();
+    let none = daemon.get("/v1/decisions/stream?startup=true", "");
+    assert_eq!(none.0, 403, "{}", none.1);
+    assert!(none.1["message"].is_string());
+    let wrong = format!("X-Api-Key: {}\r\n", KEY.replace('0', "1"));
+    assert_eq!(daemon.get("/v1/decisions", &wrong).0, 403);
+    let key = format!("X-Api-Key: {KEY}\r\n");
+    assert_eq!(daemon.get("/v1/decisions", &key), (200, Value::Null));
+
+    for client in ["192.0.2.7", "2001:db8:1:2::9"] {
+        output(
+            &nginx,
+            &["decisions", "ban", client, "--zone", "clients", "--for", "10m"],
+        );
+    }
+    let found = daemon.get("/v1/decisions?ip=2001:db8:1:2::77", &key).1;
+    assert_eq!(
+        (&found[0]["scope"], &found[0]["value"], &found[0]["type"]),
+        (&"Range".into(), &"2001:db8:1:2::/64".into(), &"ban".into())
+    );
+    let bouncer = Bouncer::start(&nginx, &daemon);
+    let acts = || fs::read_to_string(nginx.path().join("acts")).unwrap_or_default();
+    until("it bans who was banned before", || {
+        acts().contains("add 192.0.2.7 ") && acts().contains("add 2001:db8:1:2::/64 ")
+    });
+    // What began while it follows: a crawler that nginx itself stops.
+    for number in 0..12 {
+        nginx.get(
+            &format!("/page.html?item={number}"),
+            &[("X-Real-IP", "192.0.2.9")],
+        );
+    }
+    until("it bans the crawler", || acts().contains("add 192.0.2.9 "));
+    assert!(acts().contains("sekisho/model ("), "{}", acts());
+    output(&nginx, &["decisions", "lift", "192.0.2.7", "--zone", "clients"]);
+    until("it lifts", || acts().contains("del 192.0.2.7 "));
+    assert!(!acts().contains("del 192.0.2.9 "), "{}", acts());
+    drop(bouncer);
+}
