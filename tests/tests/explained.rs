@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use sekisho_tests::local_model::LocalModel;
-use sekisho_tests::nginx::{Module, Nginx};
+use sekisho_tests::nginx::{Module, Nginx, wait_for};
 use sekisho_tests::source::root;
 use sekisho_tests::visitors::{checked, site};
 use serde_json::Value;
@@ -71,7 +71,10 @@ impl Shop {
             .iter()
             .rfind(|line| line.starts_with(&format!("{client} ")))
             .expect("its line");
-        line.split(' ').nth(5).expect("an id").to_owned()
+        let id = line.split(' ').nth(5).expect("an id").to_owned();
+        let written = || self.nginx.read("samples.jsonl").contains(&id).then_some(());
+        wait_for(written).expect("the worker writes its sample");
+        id
     }
 
     fn sekisho(&self, arguments: &[&str]) -> Output {
@@ -110,12 +113,12 @@ fn a_block_is_explained_and_what_a_person_says_of_it_is_in_the_next_explanation(
     let model = LocalModel::start(Path::new(&root()));
     let shop = Shop::open(&model);
     let blocked = shop.crawl("192.0.2.66", 1);
-    shop.nginx.lines("samples.jsonl", 1);
     let first = shop.explain(&blocked);
     assert_eq!(first["client"], "192.0.2.66");
     assert_eq!(first["snapshot"]["verdict"], "REJECTED", "{first:#}");
     assert_eq!(first["category"]["name"], "catalogue_scrape", "{first:#}");
-    assert_eq!(first["language_model"]["how"], "asked", "{first:#}");
+    let status = shop.says(&["llm", "status"]);
+    assert_eq!(first["language_model"]["how"], "asked", "{status}");
     assert!(first["verified"].is_object(), "what it said was checked");
     assert_eq!(first["sources"].as_array().map(Vec::len), Some(1), "{first:#}");
     assert_eq!(
@@ -136,7 +139,6 @@ fn a_block_is_explained_and_what_a_person_says_of_it_is_in_the_next_explanation(
     shop.says(&["feedback", &blocked, "correct"]);
 
     let next = shop.crawl("192.0.2.77", 2);
-    shop.nginx.lines("samples.jsonl", 2);
     let second = shop.explain(&next);
     assert_eq!(second["client"], "192.0.2.77");
     let case = &second["sources"][0];

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::category::by_rule;
 use super::confidence::History;
 use super::example::{Example, examples};
+use super::feedback::{Given, given};
 use super::gather::Gathered;
 use super::handbook::{Page, pages};
 use super::similar::{Case, Said, candidates, nearest};
@@ -57,6 +58,8 @@ pub struct Background {
     pub share: bool,
     /// Explanations that people found right.
     pub examples: Vec<Example>,
+    /// The last word of a person on this very snapshot.
+    pub feedback: Option<Given>,
     /// What people's verdicts tell.
     pub history: History,
     /// What kept runbooks from being read.
@@ -96,6 +99,7 @@ impl Background {
                 .collect(),
             share: section.share,
             examples: examples(&compared),
+            feedback: given(store, Some(&id), 1)?.pop(),
             history: History::of(store)?,
             warning,
         })

@@ -8,6 +8,7 @@ use super::category::Category;
 use super::confidence::{Confidence, Parts, Tally, margin};
 use super::consult::{Consulted, Source};
 use super::explanation::{Explanation, explain};
+use super::feedback::Given;
 use super::gather::Gathered;
 use super::snapshot::Snapshot;
 use super::verify::{Verified, verify};
@@ -36,6 +37,8 @@ pub struct Report {
     pub confidence: Confidence,
     /// Past cases and runbooks.
     pub sources: Vec<Labelled>,
+    /// The last word of a person on it.
+    pub feedback: Option<Given>,
     document: String,
     lists: Vec<(String, String)>,
     clients: Vec<i64>,
@@ -67,6 +70,7 @@ impl Report {
             source: consulted.map(|consulted| consulted.source.clone()),
             confidence,
             sources: background.sources,
+            feedback: background.feedback,
             document,
             snapshot: gathered.snapshot,
             lists: gathered.lists,
@@ -133,6 +137,7 @@ impl Report {
             "language_model": self.source,
             "confidence": self.confidence,
             "sources": self.sources,
+            "feedback": self.feedback,
             "lang": lang,
             "category": {"name": self.category(), "title": words::category(lang, self.category())},
             "text": self.text(lang),

@@ -31,6 +31,9 @@ pub fn text(report: &Report, lang: Lang, notes: bool) -> String {
     let colon = if lang == Lang::En { ": " } else { "：" };
     let _ = writeln!(out, "\n{}{colon}{}", labels.action, told.action);
     let _ = writeln!(out, "{}{colon}{}", labels.confidence, told.confidence);
+    if let Some(given) = &report.feedback {
+        let _ = writeln!(out, "{}{colon}{}", labels.feedback, words::feedback(lang, given));
+    }
     if let Some(asked) = asked(report, lang) {
         let _ = writeln!(out, "\n{asked}");
     }
@@ -98,6 +101,10 @@ pub fn markdown(report: &Report, lang: Lang, notes: bool) -> String {
     let _ = writeln!(out, "{}\n", told.sentences.join(space));
     let _ = writeln!(out, "- **{}**: {}", labels.action, told.action);
     let _ = writeln!(out, "- **{}**: {}", labels.confidence, told.confidence);
+    if let Some(given) = &report.feedback {
+        let said = code(&words::feedback(lang, given));
+        let _ = writeln!(out, "- **{}**: `{said}`", labels.feedback);
+    }
     let found = claims(report, lang);
     if !found.is_empty() {
         let _ = writeln!(out, "\n### {}\n", labels.claims);

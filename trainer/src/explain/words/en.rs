@@ -29,6 +29,7 @@ const LABELS: Labels = Labels {
     paths: "Asked for (samples)",
     claims: "What a language model found, checked against the evidence",
     notes: "Its own words, which nobody checked",
+    feedback: "Feedback",
     sources: "Sources",
     snapshot: "Snapshot",
 };

@@ -29,6 +29,7 @@ const LABELS: Labels = Labels {
     paths: "要求先（サンプル数）",
     claims: "言語モデルの指摘（根拠と照合済み）",
     notes: "言語モデルの自由記述（未検証）",
+    feedback: "担当者の判定",
     sources: "出典",
     snapshot: "スナップショット",
 };

@@ -1,9 +1,11 @@
 //! Sources as they are listed below an explanation.
 
 use super::{Lang, category, figure};
+use crate::explain::feedback::{Given, Verdict};
 use crate::explain::handbook::Page;
 use crate::explain::similar::{Case, Said};
 use crate::runbooks::day;
+use crate::visible::masked;
 
 /// A past case in one line.
 pub fn case(lang: Lang, case: &Case) -> String {
@@ -13,6 +15,24 @@ pub fn case(lang: Lang, case: &Case) -> String {
     match lang {
         Lang::En => format!("past case, {near} alike, {day}: told as {told}; an operator said: {said}"),
         Lang::Ja => format!("過去の事例（類似度 {near}、{day}）：{told}と説明、担当者の判定は{said}"),
+    }
+}
+
+/// The last word of a person on the explanation that is shown; the person's name is somebody's text.
+pub fn feedback(lang: Lang, given: &Given) -> String {
+    let said = said(
+        lang,
+        match given.verdict {
+            Verdict::Correct => Said::Correct,
+            Verdict::WrongCategory(category) => Said::WrongCategory(category),
+            Verdict::FalsePositive => Said::FalsePositive,
+            Verdict::Unclear => Said::Unclear,
+        },
+    );
+    let (day, author) = (day(given.at), masked(&given.author));
+    match lang {
+        Lang::En => format!("{said} ({author}, {day})"),
+        Lang::Ja => format!("{said}（{author}、{day}）"),
     }
 }
 

@@ -69,6 +69,8 @@ pub struct Labels {
     pub claims: &'static str,
     /// Above a model's own words.
     pub notes: &'static str,
+    /// Before a person's word on it.
+    pub feedback: &'static str,
     /// Above the sources.
     pub sources: &'static str,
     /// Before the snapshot's id.
@@ -103,7 +105,7 @@ fn voice(lang: Lang) -> &'static dyn Voice {
     }
 }
 
-pub use listed::{case, runbook};
+pub use listed::{case, feedback, runbook};
 pub use source::source;
 
 /// Words around explanations in a language.
