@@ -7,6 +7,7 @@ use sekisho_core::feature::{COUNT, schema_hash};
 use sekisho_core::sample::{Kind, Sample, VERSION};
 use sekisho_tests::dashboard::Bench;
 use sekisho_tests::nginx::Module;
+use sekisho_tests::source::root;
 use sekisho_tests::visitors::{checked, site};
 use serde_json::json;
 
@@ -159,4 +160,78 @@ fn nothing_that_a_client_sent_does_anything() {
     dashboard.user("olga", "operator");
     dashboard.user("vic", "viewer");
     dashboard.browse("hostile", json!({ "corpus": texts }));
+}
+
+/// A site of a past day, the same each time: people, and two kinds of crawlers.
+fn past() -> Vec<u8> {
+    // 26 October 2026; the store of the test keeps samples for years.
+    const AT: u32 = 1_793_000_000;
+    let mut lines = Vec::new();
+    for client in 0..60u32 {
+        let crawler = client.is_multiple_of(3);
+        for number in 0..if crawler { 40 } else { 4 } {
+            let place = client * 64 + number;
+            let feature = |index: usize| {
+                let own = (client * 7 + index as u32 * 13) % 20;
+                if crawler {
+                    0.6 + own as f32 / 100.0
+                } else {
+                    0.1 + own as f32 / 50.0
+                }
+            };
+            let sample = Sample {
+                version: VERSION,
+                kind: if crawler { Kind::Flagged } else { Kind::Contrast },
+                id: format!("{place:016x}"),
+                at: AT + client * 11 + number * if client == 3 { 300 } else { 97 + client },
+                zone: "clients".into(),
+                client: format!("198.51.{}.{}", client / 8, client + 1),
+                requests: 10 + number * 32,
+                score: Some(if crawler {
+                    0.9 + (number % 7) as f32 / 100.0
+                } else {
+                    0.1
+                }),
+                challenger: None,
+                label: None,
+                verdict: if crawler { "REJECTED" } else { "PASSED" }.into(),
+                reasons: vec!["distinct_url_ratio".into()],
+                schema: schema_hash().into(),
+                features: (0..COUNT).map(feature).collect(),
+                model: "ab".repeat(32),
+                method: "GET".into(),
+                target: format!("/shop/item-{place}"),
+            };
+            lines.extend(sample.to_line().expect("a line"));
+            lines.push(b'\n');
+        }
+    }
+    lines
+}
+
+/// Over 20 s: four pages at three widths.
+#[test]
+fn pages_look_as_they_did() {
+    let bench = Bench::new("");
+    let file = bench.path("sekisho.toml");
+    let text = fs::read_to_string(&file).expect("own directory");
+    let text = text.replace("[store]\n", "[store]\nretention_days = 3650\n");
+    fs::write(file, text).expect("own directory");
+    fs::write(bench.path("samples"), past()).expect("own directory");
+    bench.run(&["serve", "--once"], "");
+    let mut dashboard = bench.start();
+    dashboard.user("vic", "viewer");
+    let failed = root().join("target/looks");
+    fs::create_dir_all(&failed).expect("target/ can be written");
+    let more = json!({
+        "folder": root().join("tests/browser/looks"),
+        "failed": failed,
+        "paths": {
+            "clients": "/clients?order=requests",
+            "client": "/clients/4",
+            "groups": "/groups?range=all",
+            "look-up": "/look-up?id=00000000000000c0",
+        },
+    });
+    dashboard.browse("looks", more);
 }
