@@ -109,6 +109,14 @@ bench: bench-tools ## Measure: nanoseconds a step, instructions a request, lines
 	contrib/build-module.sh
 	contrib/bench/run.sh target/bench/report.md
 
+.PHONY: dashboard-bench
+dashboard-bench: test-tools ## Pages over 10 million samples of 200,000 clients: time, weight, memory, paint; takes some minutes and 6 GB below target/
+	mkdir -p target/dashboard-bench
+	@if [ ! -d tests/browser/node_modules ]; then cd tests/browser && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; fi
+	DASHBOARD_BENCH_SAMPLES=$${SAMPLES:-10000000} DASHBOARD_BENCH_DIR=$(CURDIR)/target/dashboard-bench \
+		cargo test $(ALL) --test pages -- --nocapture
+	@echo target/dashboard-bench/report.md
+
 .PHONY: soak
 soak: build test-tools ## Reload, upgrade, kill, flood and fill the disk under load, beside an nginx without the module; see SOAK_ in CONTRIBUTING.md
 	cargo test $(ALL) --test soak --no-run

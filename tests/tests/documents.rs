@@ -5,13 +5,14 @@ use std::path::Path;
 
 use sekisho_tests::source::root;
 
-const PAGES: [&str; 19] = [
+const PAGES: [&str; 20] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/along.md",
     "docs/api.md",
+    "docs/dashboard-pages.md",
     "docs/decisions.md",
     "docs/directives.md",
     "docs/llm.md",

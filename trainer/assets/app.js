@@ -15,7 +15,18 @@
     }
   };
 
-  document.addEventListener("DOMContentLoaded", () => times(document));
+  // Times in pictures, where there is room for few letters.
+  const short = new Intl.DateTimeFormat(lang, { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" });
+  const pictured = (root) => {
+    for (const element of root.querySelectorAll("svg text[data-at]")) {
+      element.textContent = short.format(new Date(element.dataset.at * 1000));
+    }
+  };
+
+  document.addEventListener("DOMContentLoaded", () => {
+    times(document);
+    pictured(document);
+  });
   document.addEventListener("htmx:load", (event) => times(event.detail.elt));
   document.addEventListener("htmx:configRequest", (event) => {
     event.detail.headers["X-CSRF-Token"] = document.body.dataset.csrf;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::svg::{Anchor, Svg};
+use super::svg::{Anchor, Label, Svg};
 
 /// Size of the picture.
 const SIZE: (f64, f64) = (640.0, 200.0);
@@ -39,7 +39,7 @@ pub struct Curve<'a> {
     /// Low, middle and high line of what is usual, at the beginning and the end of the x axis.
     pub band: Option<[(f64, f64); 3]>,
     /// What stands at the beginning and the end of the x axis.
-    pub ends: (String, String),
+    pub ends: (Label, Label),
     /// A height in words.
     pub height: &'a dyn Fn(f64) -> String,
 }
@@ -100,8 +100,8 @@ pub fn curve(curve: &Curve<'_>) -> String {
     for (class, points) in by_class {
         svg.dots(&format!("dot {class}"), points);
     }
-    svg.text("axis", (left, SIZE.1 - 6.0), Anchor::Start, &curve.ends.0);
-    svg.text("axis", (left + width, SIZE.1 - 6.0), Anchor::End, &curve.ends.1);
+    svg.label("axis", (left, SIZE.1 - 6.0), Anchor::Start, &curve.ends.0);
+    svg.label("axis", (left + width, SIZE.1 - 6.0), Anchor::End, &curve.ends.1);
     svg.finish()
 }
 
@@ -130,7 +130,7 @@ mod tests {
             y: (0.0, 1.0),
             marks: &[(0.5, "suspect")],
             band,
-            ends: ("a".into(), "b".into()),
+            ends: (Label::plain("a"), Label::plain("b")),
             height: &|value| format!("{value:.2}"),
         })
     }

@@ -14,4 +14,5 @@ pub use period::period;
 pub use raster::{Dot, Raster, pauses, raster};
 pub use spark::{bar, spark};
 pub use strip::{Strip, strip};
+pub use svg::Label;
 pub use treemap::{Tile, treemap};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::period::Period;
-use super::svg::{Anchor, Svg};
+use super::svg::{Anchor, Label, Svg};
 
 /// Size of the picture.
 const SIZE: (f64, f64) = (640.0, 260.0);
@@ -36,7 +36,7 @@ pub struct Raster<'a> {
     /// What it shows.
     pub description: &'a str,
     /// A time as the viewer reads it.
-    pub time: &'a dyn Fn(u32) -> String,
+    pub time: &'a dyn Fn(u32) -> Label,
     /// A length of time.
     pub length: &'a dyn Fn(f64) -> String,
 }
@@ -75,12 +75,8 @@ pub fn raster(dots: &[Dot], period: Period, words: &Raster<'_>) -> String {
     while row < rows {
         let begins = (row_of(first) + row * folded) * beat;
         let at = (words.time)(begins.clamp(0.0, f64::from(u32::MAX)) as u32);
-        svg.text(
-            "axis",
-            (left - 6.0, top + step * row + step.min(10.0)),
-            Anchor::End,
-            &at,
-        );
+        let place = (left - 6.0, top + step * row + step.min(10.0));
+        svg.label("axis", place, Anchor::End, &at);
         row += told;
     }
     let mut by_class: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
@@ -141,18 +137,9 @@ pub fn pauses(dots: &[Dot], words: &Raster<'_>) -> String {
     for (class, points) in by_class {
         svg.dots(&format!("dot {class}"), points);
     }
-    svg.text(
-        "axis",
-        (left, PAUSES.1 - 6.0),
-        Anchor::Start,
-        &(words.time)(first.at),
-    );
-    svg.text(
-        "axis",
-        (left + width, PAUSES.1 - 6.0),
-        Anchor::End,
-        &(words.time)(last.at),
-    );
+    let low = PAUSES.1 - 6.0;
+    svg.label("axis", (left, low), Anchor::Start, &(words.time)(first.at));
+    svg.label("axis", (left + width, low), Anchor::End, &(words.time)(last.at));
     svg.finish()
 }
 
@@ -164,7 +151,7 @@ mod tests {
         Raster {
             title: "when",
             description: "",
-            time: &|at| at.to_string(),
+            time: &|at| Label::plain(at.to_string()),
             length: &|seconds| format!("{seconds} s"),
         }
     }

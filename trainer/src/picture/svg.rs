@@ -21,6 +21,35 @@ pub enum Anchor {
     End,
 }
 
+/// What stands at an axis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// As it is shown.
+    pub text: String,
+    /// The time that it is, Unix seconds.
+    pub at: Option<u32>,
+}
+
+impl Label {
+    /// A text that is no time.
+    pub fn plain(text: impl Into<String>) -> Label {
+        Label {
+            text: text.into(),
+            at: None,
+        }
+    }
+}
+
+impl Anchor {
+    fn as_str(self) -> &'static str {
+        match self {
+            Anchor::Start => "start",
+            Anchor::Middle => "middle",
+            Anchor::End => "end",
+        }
+    }
+}
+
 impl Svg {
     /// A picture of this size with a name and a description.
     pub fn new(class: &str, (width, height): (f64, f64), title: &str, description: &str) -> Svg {
@@ -116,16 +145,26 @@ impl Svg {
 
     /// A text at a point.
     pub fn text(&mut self, class: &str, (x, y): (f64, f64), anchor: Anchor, text: &str) {
-        let anchor = match anchor {
-            Anchor::Start => "start",
-            Anchor::Middle => "middle",
-            Anchor::End => "end",
-        };
         self.put(format_args!(
-            "<text class=\"{class}\" x=\"{}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
+            "<text class=\"{class}\" x=\"{}\" y=\"{}\" text-anchor=\"{}\">{}</text>",
             number(x),
             number(y),
+            anchor.as_str(),
             escaped(text)
+        ));
+    }
+
+    /// A text at a point, or a time, which a script shows in the viewer's zone.
+    pub fn label(&mut self, class: &str, (x, y): (f64, f64), anchor: Anchor, label: &Label) {
+        let Some(at) = label.at else {
+            return self.text(class, (x, y), anchor, &label.text);
+        };
+        self.put(format_args!(
+            "<text class=\"{class}\" x=\"{}\" y=\"{}\" text-anchor=\"{}\" data-at=\"{at}\">{}</text>",
+            number(x),
+            number(y),
+            anchor.as_str(),
+            escaped(&label.text)
         ));
     }
 

@@ -126,7 +126,11 @@ async fn groups(
         picture: picture(&networks, words),
         networks_text: fill(
             words.networks_text,
-            &[&grouped(networks.total), &grouped(networks.all.clients)],
+            &[
+                &grouped(networks.busiest.len() as u64),
+                &grouped(networks.total),
+                &format!("{:.0} %", drawn(&networks) * 100.0),
+            ],
         ),
         counted: counted(networks_age),
         rows: networks
@@ -156,7 +160,7 @@ fn line(row: &NetworkRow, all: &Load, words: &Groups) -> NetworkLine {
     }
 }
 
-/// The busiest networks and all others together as rectangles.
+/// The busiest networks as rectangles. All others together would often fill the picture.
 fn picture(networks: &Networks, words: &Groups) -> String {
     let told = |load: &Load, name: &str| {
         let automated = format!("{:.0} %", share(load.flagged, load.requests) * 100.0);
@@ -172,17 +176,7 @@ fn picture(networks: &Networks, words: &Groups) -> String {
     };
     let one = |row: &NetworkRow| tile(&row.load, name(&row.network, words), address(&row.network));
     let mut tiles: Vec<Tile> = networks.busiest.iter().map(one).collect();
-    let sum = |part: fn(&Load) -> u64| networks.busiest.iter().map(|row| part(&row.load)).sum::<u64>();
-    let others = Load {
-        requests: networks.all.requests.saturating_sub(sum(|load| load.requests)),
-        flagged: networks.all.flagged.saturating_sub(sum(|load| load.flagged)),
-        clients: networks.all.clients.saturating_sub(sum(|load| load.clients)),
-    };
-    if others.requests > 0 {
-        tiles.push(tile(&others, words.others.to_owned(), None));
-    }
     tiles.retain(|tile| tile.amount > 0);
-    tiles.sort_by_key(|tile| std::cmp::Reverse(tile.amount));
     treemap(
         words.networks,
         words.networks_text.split('{').next().unwrap_or_default(),
@@ -219,6 +213,12 @@ fn swarm_line(swarm: &Swarm, words: &Groups, lang: Lang) -> SwarmLine {
         networks: networks.collect(),
         span: cluster.span,
     }
+}
+
+/// What part of all requests the picture has.
+fn drawn(networks: &Networks) -> f64 {
+    let busiest = networks.busiest.iter().map(|row| row.load.requests);
+    share(busiest.sum(), networks.all.requests)
 }
 
 fn name(network: &str, words: &Groups) -> String {
@@ -269,11 +269,9 @@ mod tests {
             total: 5,
         };
         let svg = picture(&networks, Groups::of(Lang::En));
-        assert_eq!(svg.matches("<rect").count(), 4);
-        assert!(
-            !svg.contains("<script") && svg.contains("all others") || svg.contains("heat-0"),
-            "{svg}"
-        );
+        assert_eq!(svg.matches("<rect").count(), 3);
+        assert!(!svg.contains("<script") && svg.contains("heat-0"), "{svg}");
+        assert_eq!(drawn(&networks), 0.99);
         assert!(
             svg.contains("192.0.2.0/24: 900 requests by 2 clients, 100 % of them"),
             "{svg}"

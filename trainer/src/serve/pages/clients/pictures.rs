@@ -6,7 +6,8 @@ use sekisho_core::feature::{FEATURES, index};
 use super::super::words::{OneClient, fill};
 use super::dot;
 use crate::explain::{Lang, Visitors, feature_figure, feature_noun, length};
-use crate::picture::{Curve, Dot, Point, Raster, Strip, curve, pauses, period, raster, strip};
+use crate::figures::grouped;
+use crate::picture::{Curve, Dot, Label, Point, Raster, Strip, curve, pauses, period, raster, strip};
 use crate::store::SourceRow;
 
 /// Least and greatest score.
@@ -171,8 +172,8 @@ impl Drawn<'_> {
             y: (0.0, most),
             marks: &[],
             band,
-            ends: ("0".to_owned(), crate::figures::grouped(most as u64)),
-            height: &|urls| crate::figures::grouped(urls as u64),
+            ends: (Label::plain("0"), Label::plain(grouped(most as u64))),
+            height: &|urls| grouped(urls as u64),
         });
         Some(Picture {
             title: words.urls,
@@ -223,9 +224,12 @@ fn score(value: f64) -> String {
 }
 
 /// A time in a picture: UTC, as short as can be.
-fn clock(at: u32) -> String {
+fn clock(at: u32) -> Label {
     let time = Timestamp::from_second(i64::from(at)).unwrap_or_default();
-    time.strftime("%m-%d %R").to_string()
+    Label {
+        text: time.strftime("%m-%d %R").to_string(),
+        at: Some(at),
+    }
 }
 
 #[cfg(test)]

@@ -56,8 +56,6 @@ words! {
         last: "Last seen" | "最終観測",
         requests: "requests" | "リクエスト",
         samples: "samples" | "サンプル",
-        score: "newest score" | "最新スコア",
-        label: "label" | "ラベル",
         why: "Why" | "理由",
         not_scored: "No score of this client is stored, or only scores over features of another version: there is nothing to explain yet." | "このクライアントのスコアは保存されていないか、別バージョンの特徴量のスコアのみです。説明できることはまだありません。",
         compared: "Compared with {0} visitors of the same zone, read {1} ago." | "同じゾーンの訪問者{0}人と比較（{1}前に集計）。",

@@ -1,0 +1,157 @@
+// Clients of a real nginx: found, explained, labelled, banned, lifted, allowed. `more`: {nginx, person, crawler}.
+const PATIENCE = 20_000;
+
+export default async (t) => {
+  const { assert } = t;
+  const { nginx, person, crawler } = t.more;
+
+  // A request to nginx as this client; its status.
+  const visit = async (client, path = "/page.html") => (await fetch(`${nginx}${path}`, { headers: { "X-Real-IP": client, Connection: "close" } })).status;
+
+  // Looks again until it is so: what nginx writes is read within seconds.
+  const until = async (what, look) => {
+    const end = Date.now() + PATIENCE;
+    for (;;) {
+      const found = await look();
+      if (found) return found;
+      if (Date.now() > end) assert.fail(`not within ${PATIENCE} ms: ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  };
+
+  // The page of a client, found by its address.
+  const open = async (page, client) => {
+    await until(`${client} is listed`, async () => {
+      await page.goto(`/clients?q=${client}`);
+      return page.locator("tbody tr", { has: page.getByText(client, { exact: true }) }).count();
+    });
+    await page.getByRole("link", { name: client, exact: true }).click();
+    await page.waitForURL("**/clients/*");
+  };
+  const done = (page) => page.locator("#done").textContent();
+
+  await t.test("a client is found by keyboard and explained", async ({ page }) => {
+    await t.logIn(page, "vic");
+    await open(page, crawler);
+    assert.match(await page.locator(".headline").textContent(), /score/);
+    assert.ok((await page.locator("details tbody tr").count()) > 3, "evidence");
+    assert.ok((await page.locator(".pic").count()) >= 4, "pictures");
+    assert.equal(await page.locator("table.beside tbody tr").count(), 29);
+    await t.accessible(page);
+    await page.goto("/clients");
+    await t.accessible(page);
+    await t.tabTo(page, 'input[name="q"]');
+    await page.keyboard.type(crawler);
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/q=/);
+    await t.tabTo(page, "tbody th a");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/clients/*");
+  });
+
+  await t.test("a viewer has no button, and may not act without one", { errors: /403/ }, async ({ page }) => {
+    await t.logIn(page, "vic");
+    await open(page, person);
+    assert.equal(await page.locator("main form").count(), 0);
+    const status = await page.evaluate(async () => {
+      const body = new URLSearchParams({ csrf: document.body.dataset.csrf, class: "crawler", note: "" });
+      return (await fetch(`${location.pathname}/label`, { method: "POST", body })).status;
+    });
+    assert.equal(status, 403);
+  });
+
+  await t.test("a label is kept with who gave it", async ({ page }) => {
+    await t.logIn(page, "olga");
+    await open(page, person);
+    await t.accessible(page);
+    await page.fill("#label-note", "rang <b>us</b> up");
+    await page.click('button[value="human"]');
+    assert.match(await done(page), /label is kept/);
+    const row = page.locator("section", { has: page.locator("#labels") }).locator("tbody tr").first();
+    assert.match(await row.textContent(), /human.*operator.*olga.*rang <b>us<\/b> up/s);
+    await page.goto("/clients?label=human");
+    assert.equal(await page.locator("tbody tr").count(), 1);
+  });
+
+  await t.test("a ban stops the next request, and lifting it lets the next one pass", async ({ page }) => {
+    await t.logIn(page, "olga");
+    assert.equal(await visit(person), 200);
+    await open(page, person);
+    await page.selectOption("#ban-seconds", "3600");
+    await page.fill("#ban-note", "a test");
+    await page.click("button.danger");
+    assert.match(await done(page), /banned/);
+    assert.equal(await visit(person), 403);
+    const row = page.locator("section", { has: page.locator("#decisions") }).locator("tbody tr").first();
+    assert.match(await row.textContent(), /shop.*operator: olga.*a test.*in force/s);
+    await page.click('form[action$="/lift"] button');
+    assert.match(await done(page), /lifted/);
+    assert.equal(await visit(person), 200);
+    assert.match(await row.textContent(), /lifted/);
+    assert.equal(await page.locator('form[action$="/lift"]').count(), 0);
+  });
+
+  await t.test("who is allowed passes whatever it does, until it is allowed no longer", async ({ page }) => {
+    await t.logIn(page, "olga");
+    assert.equal(await visit(crawler), 403, "it is banned by its score");
+    await open(page, crawler);
+    await page.click('button[formaction$="/allow"]');
+    assert.match(await done(page), /allowed/);
+    await until("nginx has read the list", async () => (await visit(crawler)) === 200);
+    await page.click('form[action$="/disallow"] button');
+    assert.match(await done(page), /no longer/);
+    await until("nginx has read the list again", async () => (await visit(crawler)) === 403);
+  });
+
+  await t.test("a block page's reference leads to the client and why", async ({ page }) => {
+    await t.logIn(page, "vic");
+    await open(page, crawler);
+    const reference = await page.locator('a[href^="/look-up"]').first().textContent();
+    await page.goto("/look-up");
+    await t.accessible(page);
+    await page.fill('input[name="id"]', ` ${reference.slice(0, 4)} ${reference.slice(4)} `);
+    await page.click("main button.main");
+    assert.match(await page.locator("section.card").textContent(), new RegExp(crawler.replaceAll(".", "\\.")));
+    assert.ok((await page.locator("details tbody tr").count()) > 3);
+    await t.accessible(page);
+    await page.goto("/look-up?id=ffffffffffffffff");
+    assert.match(await page.locator(".empty").textContent(), /samples are kept for/);
+  });
+
+  await t.test("groups lead to their clients", async ({ page }) => {
+    await t.logIn(page, "vic");
+    await page.goto("/groups");
+    await t.accessible(page);
+    assert.ok((await page.locator(".treemap rect").count()) >= 2);
+    await page.locator(".treemap a").first().click();
+    await page.waitForURL(/clients\?network=/);
+    assert.ok((await page.locator("tbody tr").count()) >= 1);
+  });
+
+  await t.test("a report is made and shown in the layout", async ({ page }) => {
+    await t.logIn(page, "olga");
+    await page.goto("/reports");
+    await t.accessible(page);
+    await page.fill('input[name="from"]', "1d");
+    await page.click("main button.main");
+    await until("the report is ready", async () => {
+      await page.goto("/reports");
+      return page.getByRole("link", { name: "Open" }).count();
+    });
+    await page.getByRole("link", { name: "Open" }).click();
+    assert.match(await page.locator(".report").textContent(), /Clusters of like clients/);
+    await page.goto("/explanations");
+    await t.accessible(page);
+    assert.match(await page.locator(".empty").textContent(), /Nothing was explained/);
+  });
+
+  await t.test("everything is there in Japanese", { locale: "ja-JP" }, async ({ page }) => {
+    await t.logIn(page, "vic");
+    await open(page, crawler);
+    for (const path of [new URL(page.url()).pathname, "/clients", "/groups", "/look-up", "/explanations", "/reports"]) {
+      await page.goto(path);
+      assert.equal(await page.getAttribute("html", "lang"), "ja");
+      assert.match(await page.locator("main").textContent(), /[ぁ-ん]/);
+    }
+  });
+};
