@@ -1,15 +1,23 @@
 //! What language models cost, kept in the store.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use rusqlite::OptionalExtension;
+use serde::Serialize;
 use sekisho_llm::{Cost, Entry, Ledger, LedgerError, Spend};
 
 use crate::store::{Store, StoreError};
+use crate::visible::escaped;
 
 /// Entries older than this go, in seconds: a year and a month, so that months can be compared.
 const KEPT: u64 = 400 * 86_400;
+
+/// Serving models that are told apart: their names are the providers' words.
+const MOST_MODELS: u32 = 50;
+/// Characters of such a name.
+const MOST_NAME: usize = 80;
 
 /// How a target did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +32,27 @@ pub struct Seen {
     pub half_ms: Option<u64>,
     /// 95 in a hundred took no longer.
     pub most_ms: Option<u64>,
+}
+
+/// What a model cost in a time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ModelCost {
+    /// The target.
+    pub provider: String,
+    /// The model that served, by its own word, made visible; the one that was asked where none answered.
+    pub model: String,
+    /// Requests.
+    pub attempts: u64,
+    /// Of them, those with an answer.
+    pub answered: u64,
+    /// Tokens of prompts, as far as the provider said.
+    pub tokens_in: u64,
+    /// Tokens of answers, likewise.
+    pub tokens_out: u64,
+    /// Cost of what has a price, in the currency's unit.
+    pub cost: f64,
+    /// Requests whose cost is not known.
+    pub unpriced: u64,
 }
 
 /// The table `attempt` of a store.
@@ -106,6 +135,31 @@ impl Store {
                 })
             });
         Ok(spent?)
+    }
+
+    /// What language models cost from a Unix second on, before another, by target and serving model, the dearest first.
+    pub fn llm_costs(&self, range: &Range<u32>) -> Result<Vec<ModelCost>, StoreError> {
+        let mut select = self.connection().prepare_cached(
+            "SELECT provider, COALESCE(served, model) AS serving, COUNT(*), COUNT(*) FILTER (WHERE outcome = 'ok'),
+                COALESCE(SUM(tokens_in), 0), COALESCE(SUM(tokens_out), 0), COALESCE(SUM(nanos), 0),
+                COUNT(*) - COUNT(nanos)
+             FROM attempt WHERE at >= ? AND at < ? GROUP BY provider, serving
+             ORDER BY SUM(nanos) DESC, COUNT(*) DESC, provider, serving LIMIT ?",
+        )?;
+        let rows = select.query_map((range.start, range.end, MOST_MODELS), |row| {
+            let number = |place: usize| Ok::<u64, rusqlite::Error>(row.get::<_, i64>(place)?.cast_unsigned());
+            Ok(ModelCost {
+                provider: row.get(0)?,
+                model: escaped(row.get::<_, String>(1)?.as_bytes(), MOST_NAME),
+                attempts: number(2)?,
+                answered: number(3)?,
+                tokens_in: number(4)?,
+                tokens_out: number(5)?,
+                cost: number(6)? as f64 / 1e9,
+                unpriced: number(7)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// How a target did since a Unix second.

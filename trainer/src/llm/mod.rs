@@ -19,6 +19,7 @@ use crate::config::{AccessError, Config, ConfigError, StoreAccess};
 use crate::shape::OutputFormat;
 use crate::store::{Store, StoreError};
 pub use answers::Keys;
+pub use ledger::ModelCost;
 use ledger::StoreLedger;
 
 /// What percentiles of a status are over, in seconds: a week.

@@ -5,6 +5,7 @@ use sekisho_core::model::Contribution;
 use serde::Serialize;
 
 use super::clusters::rounded;
+use super::explained::Explained;
 use super::gather::Seen;
 use super::span::{duration, time};
 use crate::figures::grouped;
@@ -47,6 +48,8 @@ pub struct Case {
     pub class: Option<Class>,
     /// Whether labels contradict each other.
     pub conflict: bool,
+    /// Its explanation; absent when there is nothing to explain, or nobody asked for it.
+    pub explained: Option<Explained>,
     /// Why, in a few sentences; nothing in it is a visitor's text.
     pub text: String,
 }
@@ -70,6 +73,7 @@ impl Case {
             request: client.request.clone(),
             class: client.class,
             conflict: client.conflict,
+            explained: None,
             text: String::new(),
         };
         case.text = case_text(&case);
@@ -77,8 +81,8 @@ impl Case {
     }
 }
 
-/// Why a client was flagged, as sentences for people: what it did, what was concluded, and what speaks against that.
-/// This is where a longer explanation of a client takes its place.
+/// Why a client was flagged, as sentences for people: what it did, what was concluded, its explanation where there is
+/// one, and what speaks against that.
 pub fn case_text(case: &Case) -> String {
     let (first, last) = case.span;
     let mut text = format!(
@@ -102,7 +106,15 @@ pub fn case_text(case: &Case) -> String {
         }
         _ => format!(" It was suspect{score}, and was let through."),
     };
-    if !case.says.is_empty() {
+    if let Some(explained) = &case.explained {
+        text += &format!(
+            " It looks like this: {}. {} Suggestion: {} How sure: {}",
+            explained.category,
+            explained.sentences.join(" "),
+            explained.suggestion,
+            explained.sureness
+        );
+    } else if !case.says.is_empty() {
         text += &format!(" What spoke most for it: {}.", case.says.join("; "));
     }
     text += match (case.class, case.conflict) {

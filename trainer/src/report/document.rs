@@ -6,12 +6,14 @@ use sekisho_core::feature::{FEATURES, Features};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::cases::Case;
+use super::cases::{Case, case_text};
 use super::clusters::{Cluster, Clusters, clusters, quantile};
+use super::explained::Explainer;
 use super::gather::{Gathered, Seen, VERDICTS};
 use super::guards::{Guards, guards};
 use super::span::Span;
 use super::{ReportError, models};
+use crate::llm::ModelCost;
 use crate::scan::load_model;
 use crate::store::{Class, LabelCount, Store};
 
@@ -55,6 +57,8 @@ pub struct Report {
     pub models: models::Models,
     /// What flagged clients cost the site; absent when nothing is known.
     pub cost: Option<Cost>,
+    /// What language models cost in this time.
+    pub language_models: LanguageModels,
     /// What to know before trusting it.
     pub notes: Vec<String>,
 }
@@ -118,6 +122,15 @@ pub struct Cost {
     pub rejected_requests: u64,
 }
 
+/// What language models cost.
+#[derive(Debug, Default, PartialEq, Serialize)]
+pub struct LanguageModels {
+    /// What costs are in; empty when it is not known here.
+    pub currency: String,
+    /// By target and by the model that served.
+    pub spent: Vec<ModelCost>,
+}
+
 impl Report {
     /// Reads the store.
     ///
@@ -154,8 +167,24 @@ impl Report {
             guards: guards(store, period, &now)?,
             models: models::models(store, period, &now)?,
             cost: cost(&now),
+            language_models: LanguageModels {
+                currency: String::new(),
+                spent: store.llm_costs(&period.range())?,
+            },
             notes: notes(&now, compared),
         })
+    }
+
+    /// Explains the cases, as far as there is something to explain.
+    ///
+    /// # Errors
+    /// The store's, or a model's.
+    pub fn explain(&mut self, explainer: &Explainer<'_>) -> Result<(), ReportError> {
+        for case in &mut self.cases {
+            case.explained = explainer.explain(case.id)?;
+            case.text = case_text(case);
+        }
+        Ok(())
     }
 
     /// Clusters with this trend.

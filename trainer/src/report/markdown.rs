@@ -48,6 +48,7 @@ pub fn markdown(report: &Report) -> String {
     guards(&mut text, report);
     models(&mut text, report);
     cost(&mut text, report);
+    super::spending::markdown(&mut text, report);
     text += "\n## What to know\n\n";
     for note in &report.notes {
         let _ = writeln!(text, "- {note}.");
@@ -275,6 +276,7 @@ fn cases(text: &mut String, report: &Report) {
                     .join(", ")
             }
         );
+        super::spending::claims(text, case);
     }
 }
 

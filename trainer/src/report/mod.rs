@@ -3,6 +3,7 @@
 mod cases;
 mod clusters;
 mod document;
+mod explained;
 mod gather;
 mod guards;
 mod likeness;
@@ -11,28 +12,37 @@ mod models;
 mod news;
 mod page;
 mod span;
+mod spending;
 mod swarms;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::env;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use thiserror::Error;
 
 use crate::analyse::{MetricsError, growth};
-use crate::config::{AccessError, StoreAccess, now};
+use crate::config::{AccessError, Config, ConfigError, StoreAccess, now};
 use crate::dataset::Moment;
+use crate::explain::{ExplainError, Models};
+use crate::llm::{self, LlmError};
 use crate::retrain::RetrainError;
 use crate::scan::ScanError;
 use crate::store::StoreError;
 pub use document::Report;
+pub use explained::{Asking, Explainer};
 pub use markdown::code;
 pub use news::{Fresh, Leader, fresh};
 pub use page::body;
 pub use span::{Span, SpanError, duration, time};
 pub use swarms::{Swarm, swarms};
+
+/// Seconds that language models may take unless said otherwise.
+const DEADLINE: u64 = 120;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,6 +54,8 @@ Examples:
       what kinds of clients were flagged since yesterday
   sekisho report --from 24h --metrics /var/lib/sekisho/metrics/
       with what the guards did, from kept answers of the module's v1/metrics
+  sekisho report --llm --deadline 300
+      with what language models say of the cases, as far as it is true
 
 Times are UTC unless they say otherwise. docs/report.md tells what each part stands on.
 
@@ -68,6 +80,14 @@ pub struct Args {
     /// The module's metrics, for what guards did: Prometheus text, a directory of it, or an answer of query_range
     #[arg(long, value_name = "FILE", num_args = 1..)]
     metrics: Vec<PathBuf>,
+
+    /// Ask the language models of the configuration about the cases too, within their budget; what of it is true is listed
+    #[arg(long)]
+    llm: bool,
+
+    /// Seconds that they may take for all cases together
+    #[arg(long, value_name = "SECONDS", default_value_t = DEADLINE, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    deadline: u64,
 
     /// How to write it
     #[arg(short, long, value_enum, default_value_t = Format::Markdown)]
@@ -109,6 +129,18 @@ pub enum ReportError {
     /// The built-in model cannot.
     #[error(transparent)]
     Model(#[from] ScanError),
+    /// A client cannot be explained.
+    #[error(transparent)]
+    Explain(#[from] Box<ExplainError>),
+    /// The configuration is refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No language model can be asked.
+    #[error(transparent)]
+    Llm(#[from] LlmError),
+    /// None is configured.
+    #[error("--llm asks language models, and none is configured: set [[llm.targets]]")]
+    NoLlm,
     /// The metrics cannot.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -134,8 +166,27 @@ pub enum ReportError {
 /// [`ReportError`].
 pub fn run(args: &Args) -> Result<(), ReportError> {
     let period = Span::new(args.from, args.to, now())?;
-    let (store, _) = args.access.open()?;
+    let (store, names) = args.access.open()?;
+    let config = Config::load(args.access.config.as_deref(), env::vars())?.config;
     let mut report = Report::of(&store, period, args.zone.as_deref())?;
+    let models = Models::new(config.models, None);
+    let at_hand = match args.llm {
+        true => Some(llm::at_hand(&args.access, &store)?.ok_or(ReportError::NoLlm)?),
+        false => None,
+    };
+    let until = Instant::now() + Duration::from_secs(args.deadline);
+    report.explain(&Explainer {
+        store: &store,
+        names: &names,
+        models: &models,
+        asking: at_hand.as_ref().map(|(chain, runtime)| Asking { chain, runtime, until }),
+    })?;
+    if let Some((chain, runtime)) = &at_hand {
+        runtime.block_on(chain.flush());
+        // What was asked just now costs too.
+        report.language_models.spent = store.llm_costs(&period.range())?;
+    }
+    report.language_models.currency = config.llm.currency;
     for (metric, grew) in growth(&args.metrics, period)? {
         report.guards.counters.extend(guards::counted(&metric, grew));
     }

@@ -7,6 +7,7 @@ use super::clusters::Cluster;
 use super::document::Report;
 use super::markdown::{bytes, headline, verdicts};
 use super::span::{duration, time};
+use super::spending;
 use crate::figures::grouped;
 use crate::plot::{FIRST, Line, Plot, SECOND, draw, steps};
 use crate::registry::shelf::short;
@@ -31,6 +32,8 @@ struct Body<'a> {
     clusters: Vec<Group<'a>>,
     plots: Vec<Picture>,
     cost: Option<[String; 3]>,
+    spending: Option<String>,
+    spent: Vec<[String; 8]>,
     changes: Vec<String>,
     drift: Vec<String>,
 }
@@ -90,6 +93,8 @@ pub fn body(report: &Report) -> Result<String, ReportError> {
                 grouped(cost.rejected_requests),
             ]
         }),
+        spending: (!report.language_models.spent.is_empty()).then(|| spending::sentence(report)),
+        spent: report.language_models.spent.iter().map(spending::row).collect(),
         changes: changes(report),
         drift: super::markdown::drift(report)
             .iter()

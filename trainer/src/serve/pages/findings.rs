@@ -19,7 +19,7 @@ use super::viewer::Viewer;
 use super::words::Reports;
 use crate::config::now;
 use crate::dataset::Moment;
-use crate::report::{Report, ReportError, Span, body};
+use crate::report::{Explainer, Report, ReportError, Span, body};
 use crate::serve::shared::Access;
 use crate::store::Store;
 use crate::user::Role;
@@ -231,7 +231,14 @@ async fn one(
 
 fn made(access: &Access, span: Span, zone: Option<&str>) -> Result<String, ReportError> {
     let store = Store::open_existing(&access.path)?;
-    body(&Report::of(&store, span, zone)?)
+    let mut report = Report::of(&store, span, zone)?;
+    report.explain(&Explainer {
+        store: &store,
+        names: &access.names,
+        models: &access.models,
+        asking: None,
+    })?;
+    body(&report)
 }
 
 fn line(entry: Entry) -> Line {
