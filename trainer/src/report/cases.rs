@@ -108,11 +108,11 @@ pub fn case_text(case: &Case) -> String {
     };
     if let Some(explained) = &case.explained {
         text += &format!(
-            " It looks like this: {}. {} Suggestion: {} How sure: {}",
+            " It looks like this: {}. {} Suggestion: {} Confidence: {}",
             explained.category,
             explained.sentences.join(" "),
             explained.suggestion,
-            explained.sureness
+            explained.confidence
         );
     } else if !case.says.is_empty() {
         text += &format!(" What spoke most for it: {}.", case.says.join("; "));

@@ -22,7 +22,7 @@ pub struct Explained {
     /// What somebody may do.
     pub suggestion: String,
     /// How sure the verdict is.
-    pub sureness: String,
+    pub confidence: String,
     /// SHA-256 of the snapshot that it stands on.
     pub snapshot: String,
     /// Who was asked, and how much of the answer holds; absent when nobody was.
@@ -88,7 +88,7 @@ impl Explainer<'_> {
             category: view.category.to_owned(),
             sentences: view.text.sentences,
             suggestion: view.text.action,
-            sureness: view.text.sureness,
+            confidence: view.text.confidence,
             snapshot: view.id,
             asked: view.asked,
             claims: view.claims,
@@ -101,7 +101,7 @@ impl Explainer<'_> {
         asking: &Asking<'_>,
         gathered: &Gathered,
     ) -> Result<Option<(Inquiry, Consulted)>, ReportError> {
-        let inquiry = Inquiry::new(&gathered.snapshot, asking.chain.targets());
+        let inquiry = Inquiry::new(gathered, asking.chain.targets());
         let before = inquiry.before(self.store, &gathered.snapshot, now())?;
         let left = asking.until.saturating_duration_since(Instant::now());
         let consulted = match before {
