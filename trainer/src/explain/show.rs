@@ -134,6 +134,15 @@ pub fn markdown(report: &Report, lang: Lang, notes: bool) -> String {
     for item in &report.snapshot.evidence {
         let _ = writeln!(out, "| {} |", row(item, lang).join(" | "));
     }
+    push_requests(&mut out, report, lang);
+    push_sources(&mut out, report, lang);
+    let _ = writeln!(out, "\n{} `{}`", labels.snapshot, report.id);
+    out
+}
+
+/// When requests came, and what was asked for.
+fn push_requests(out: &mut String, report: &Report, lang: Lang) {
+    let labels = labels(lang);
     let timeline = &report.snapshot.timeline;
     let _ = writeln!(
         out,
@@ -155,8 +164,12 @@ pub fn markdown(report: &Report, lang: Lang, notes: bool) -> String {
             code(&path.template)
         );
     }
+}
+
+/// Sources, somebody else's text in code.
+fn push_sources(out: &mut String, report: &Report, lang: Lang) {
     if !report.sources.is_empty() {
-        let _ = writeln!(out, "\n### {}\n", labels.sources);
+        let _ = writeln!(out, "\n### {}\n", labels(lang).sources);
     }
     for source in &report.sources {
         let (line, quoted) = told_source(source, lang);
@@ -165,8 +178,6 @@ pub fn markdown(report: &Report, lang: Lang, notes: bool) -> String {
             let _ = writeln!(out, "  - `{}`", code(&own));
         }
     }
-    let _ = writeln!(out, "\n{} `{}`", labels.snapshot, report.id);
-    out
 }
 
 /// A source in our words, and the lines of it that are somebody else's: where a section of a runbook stands, and how it

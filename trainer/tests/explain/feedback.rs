@@ -81,12 +81,7 @@ fn a_verdict_becomes_label_case_example_and_record() {
         shown.out
     );
     let own = bench.document(&["192.0.2.66"]);
-    assert_eq!(own["feedback"]["verdict"], "correct", "{own:#}");
-    for (lang, expected) in [("en", "Feedback: correct (ana, 20"), ("ja", "担当者の判定：「正しい」（ana、20")] {
-        let text = bench.explain(&["192.0.2.66", "--lang", lang]);
-        assert!(text.contains(expected), "{text}");
-    }
-    assert!(bench.explain(&["192.0.2.66", "--format", "markdown"]).contains("- **Feedback**: `correct (ana, 20"));
+    assert_eq!(own["sources"][0]["snapshot"], json!(id), "with its label it is another snapshot");
     let label = bench.run(&["label", "resolve", "192.0.2.66"]);
     assert!(
         label.out.contains("operator") && label.out.contains("crawler"),
@@ -153,6 +148,27 @@ fn a_verdict_becomes_label_case_example_and_record() {
         "{}",
         ran.err
     );
+}
+
+#[test]
+fn the_last_word_stands_with_the_explanation() {
+    let bench = bench(&[catalogue("192.0.2.66", 240)]);
+    assert_eq!(bench.document(&["192.0.2.66"])["feedback"], Value::Null);
+    feedback(&bench, &["192.0.2.66", "unclear"]);
+    let document = bench.document(&["192.0.2.66"]);
+    assert_eq!(
+        (&document["feedback"]["verdict"], &document["sources"]),
+        (&json!("unclear"), &json!([])),
+        "it is no case of itself"
+    );
+    for (lang, format, expected) in [
+        ("en", "text", "\nFeedback: unclear (ana, 20"),
+        ("ja", "text", "\n担当者の判定：「判断できない」（ana、20"),
+        ("en", "markdown", "\n- **Feedback**: `unclear (ana, 20"),
+    ] {
+        let text = bench.explain(&["192.0.2.66", "--lang", lang, "--format", format]);
+        assert!(text.contains(expected), "{text}");
+    }
 }
 
 #[test]
