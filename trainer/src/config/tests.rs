@@ -104,6 +104,24 @@ fn what_is_wrong_is_named_with_its_line() {
 }
 
 #[test]
+fn runbooks_are_configured_by_file_and_environment() {
+    let (config, _) = read_text("", &[]).unwrap();
+    assert_eq!((config.runbooks.directory, config.runbooks.share), (None, false));
+    let text = "[runbooks]\ndirectory = \"/srv/books\"\nstale_days = 90\n";
+    let (config, overridden) = read_text(text, &[("SEKISHO_RUNBOOKS_STALE_DAYS", "30")]).unwrap();
+    assert_eq!(
+        (config.runbooks.stale_days, config.runbooks.directory.as_deref()),
+        (30, Some(Path::new("/srv/books")))
+    );
+    assert_eq!(overridden, ["SEKISHO_RUNBOOKS_STALE_DAYS"]);
+    let error = read_text("[runbooks]\nshare = true\nstale_days = 0\n", &[]).unwrap_err();
+    assert_eq!(error.to_string(), "sekisho.toml:3: stale_days is 1 to 3650");
+    let findings = look(&config);
+    let warned = findings.warnings.iter().any(|found| found.section == "runbooks");
+    assert!(warned, "{findings:?}");
+}
+
+#[test]
 fn nginx_that_cannot_be_watched_are_told_with_their_line() {
     #[track_caller]
     fn check(text: &str, expected: &str) {

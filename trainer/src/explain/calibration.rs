@@ -122,6 +122,28 @@ mod tests {
         check(&[of(0.4, 40, 50), of(0.8, 10, 50)], 0.9, Some(0.5));
     }
 
+    /// Judgements that follow a known law: people agree with a computed confidence as often as its square says.
+    #[test]
+    fn it_finds_the_law_behind_the_verdicts() {
+        let mut drawn = 1u32;
+        let mut draw = || {
+            drawn = drawn.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f64::from(drawn >> 8) / f64::from(1 << 24)
+        };
+        let judgements: Vec<(f64, bool)> = (0..1000)
+            .map(|_| {
+                let raw = draw();
+                (raw, draw() < raw * raw)
+            })
+            .collect();
+        let calibration = Calibration::of(&judgements);
+        let places = || (0..=20).map(|step| f64::from(step) / 20.0);
+        let error =
+            |told: &dyn Fn(f64) -> f64| places().map(|raw| (told(raw) - raw * raw).abs()).sum::<f64>() / 21.0;
+        let (before, after) = (error(&|raw| raw), error(&|raw| calibration.apply(raw).unwrap()));
+        assert!(before > 0.15 && after < 0.05, "{before:.3} {after:.3}");
+    }
+
     proptest! {
         #[test]
         fn it_rises_and_is_never_certain_and_does_not_mind_the_order(
