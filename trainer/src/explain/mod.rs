@@ -50,7 +50,6 @@ pub use gather::{Asked, Gathered, gather, gather_among, people};
 pub use models::Models;
 use prompt::{Sight, prompt};
 pub use report::Report;
-pub use snapshot::Snapshot;
 pub use template::template;
 pub use view::View;
 pub use visitors::Visitors;
