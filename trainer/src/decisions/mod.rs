@@ -3,6 +3,7 @@
 pub mod bouncer;
 mod ecs;
 mod export;
+pub mod import;
 mod log_file;
 pub mod order;
 mod show;
@@ -257,6 +258,7 @@ pub fn run(args: &Args) -> Result<(), DecisionsError> {
     let by = By {
         at: now(),
         actor: &actor,
+        is_person: true,
     };
     match &args.action {
         Action::List(list) => show_list(list),
