@@ -4,16 +4,11 @@ use std::fs;
 
 use sekisho_tests::crowdsec::LocalApi;
 use sekisho_tests::daemon::{API, Daemon, output, told, until_told};
-use sekisho_tests::nginx::{Module, Nginx, wait_for};
+use sekisho_tests::nginx::{Module, Nginx};
 use sekisho_tests::visitors::{checked, site};
 
 fn visit(nginx: &Nginx, client: &str) -> u16 {
     nginx.get("/page.html", &[("X-Real-IP", client)]).status
-}
-
-#[track_caller]
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    wait_for(|| is_so().then_some(())).unwrap_or_else(|| panic!("never: {what}"));
 }
 
 #[test]
@@ -41,6 +36,7 @@ fn decisions_of_crowdsec_are_taken_over_and_lifted() {
         "SELECT client, origin, author, note, expires - begun FROM decision",
         "192.0.2.7|crowdsec|import from CrowdSec|CrowdSec: crawls|3600",
     );
+    assert_eq!(visit(&nginx, "192.0.2.7"), 429);
     assert_eq!(told(&nginx, "SELECT COUNT(*) FROM audit"), "0");
 
     crowdsec.cscli(&[
@@ -75,7 +71,10 @@ fn decisions_of_crowdsec_are_taken_over_and_lifted() {
         "SELECT end, ended_by FROM decision WHERE client = '192.0.2.7'",
         "lifted|import from CrowdSec",
     );
-    assert_eq!(visit(&nginx, "2001:db8:1:2::9"), 429);
+    assert_eq!(
+        [visit(&nginx, "192.0.2.7"), visit(&nginx, "2001:db8:1:2::9")],
+        [200, 429]
+    );
 
     // A person's word stands, also when the daemon starts anew.
     output(

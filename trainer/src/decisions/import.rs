@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use ureq::Agent;
 
 use super::bouncer::scope;
-use super::order::{Ban, By, OrderError, Orders};
+use super::order::{Ban, By, IMPORT, OrderError, Orders};
 use crate::config::{ImportSection, SecretError, now, read_secret};
 use crate::figures::counted;
 use crate::nginx::{MAX_REASON, NginxError};
@@ -25,8 +25,6 @@ use crate::watch::Live;
 
 /// Whose bans these are.
 pub const ORIGIN: &str = "crowdsec";
-/// Who gives the orders.
-const ACTOR: &str = "import from CrowdSec";
 /// Longest that the answer may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Bytes of the answer: some 100,000 decisions, which a local API with public lists has.
@@ -249,8 +247,7 @@ impl Import {
         };
         let by = By {
             at: now,
-            actor: ACTOR,
-            is_person: false,
+            actor: IMPORT,
         };
         let zone = &self.section.zone;
         let mut open: Vec<DecisionRow> = self.store.open_decisions(None)?;
@@ -274,7 +271,7 @@ impl Import {
                 .collect();
             let banned = open.iter().filter(|row| names.contains(&row.client)).count();
             kept.extend(names.clone());
-            let lifted = || self.store.lifted_here(zone, &names, ORIGIN, ACTOR, now);
+            let lifted = || self.store.lifted_here(zone, &names, ORIGIN, IMPORT, now);
             if banned >= everywhere || wanted.is_refused || given >= MOST_ORDERS || lifted()? {
                 continue;
             }

@@ -258,7 +258,6 @@ pub fn run(args: &Args) -> Result<(), DecisionsError> {
     let by = By {
         at: now(),
         actor: &actor,
-        is_person: true,
     };
     match &args.action {
         Action::List(list) => show_list(list),

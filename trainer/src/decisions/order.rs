@@ -18,6 +18,9 @@ const SHOWN: usize = 256;
 /// Bytes of a client's name, as the API has it.
 const MAX_NAME: usize = 1024;
 
+/// Who gives the orders of an import.
+pub const IMPORT: &str = "import from CrowdSec";
+
 /// Who orders.
 #[derive(Clone, Copy, Debug)]
 pub struct By<'a> {
@@ -25,9 +28,6 @@ pub struct By<'a> {
     pub at: u32,
     /// The name that the audit log gets.
     pub actor: &'a str,
-    /// Whether it is one. What a program does all day is told by its decisions, and would bury the others in the audit
-    /// log, which nothing leaves.
-    pub is_person: bool,
 }
 
 /// Where orders go, and where they are written down.
@@ -284,7 +284,8 @@ impl Orders<'_> {
     }
 
     fn audit(&self, action: &str, subject: &str, detail: &Value, by: By<'_>) -> Result<(), StoreError> {
-        if by.is_person {
+        // What a program does all day is told by its decisions, and would bury the rest of a log that nothing leaves.
+        if by.actor != IMPORT {
             self.store.audit(by.at, by.actor, action, subject, detail)?;
         }
         Ok(())

@@ -82,11 +82,18 @@ fn a_verdict_becomes_label_case_example_and_record() {
     );
     let own = bench.document(&["192.0.2.66"]);
     assert_eq!(own["feedback"]["verdict"], "correct", "{own:#}");
-    for (lang, expected) in [("en", "Feedback: correct (ana, 20"), ("ja", "担当者の判定：「正しい」（ana、20")] {
+    for (lang, expected) in [
+        ("en", "Feedback: correct (ana, 20"),
+        ("ja", "担当者の判定：「正しい」（ana、20"),
+    ] {
         let text = bench.explain(&["192.0.2.66", "--lang", lang]);
         assert!(text.contains(expected), "{text}");
     }
-    assert!(bench.explain(&["192.0.2.66", "--format", "markdown"]).contains("- **Feedback**: `correct (ana, 20"));
+    assert!(
+        bench
+            .explain(&["192.0.2.66", "--format", "markdown"])
+            .contains("- **Feedback**: `correct (ana, 20")
+    );
     let label = bench.run(&["label", "resolve", "192.0.2.66"]);
     assert!(
         label.out.contains("operator") && label.out.contains("crawler"),
