@@ -6,7 +6,7 @@ set -euo pipefail
 
 declare -A packages=(
     [build]="build-essential pkg-config curl nginx nginx-dev libclang-dev libpcre2-dev libssl-dev zlib1g-dev"
-    [test]="python3 python3-venv valgrind prometheus chromium nodejs npm"
+    [test]="python3 python3-venv valgrind prometheus chromium nodejs npm nftables ipset"
     [bench]="goaccess valgrind"
 )
 # nginx-module is built with bindgen's clang, and the ONNX library needs this compiler.
@@ -73,6 +73,22 @@ install_nextest() {
     cargo install cargo-nextest --locked --quiet </dev/null || echo "install-tools: cargo-nextest could not be built, going on without it"
 }
 
+# Unpacked, not installed: these packages' services would start with the machine, and one registers with its makers.
+unpack_crowdsec() {
+    local place packages=(crowdsec crowdsec-custom-bouncer)
+    place=$(cd "$(dirname "$0")/.." && pwd)/target/tools
+    [ -x "$place/usr/bin/crowdsec" ] && [ -x "$place/usr/bin/crowdsec-custom-bouncer" ] && return
+    echo "install-tools: unpacking ${packages[*]} into $place"
+    mkdir -p "$place"
+    # A later one sees a whole program or none.
+    (
+        cd "$place"
+        apt-get download -qq "${packages[@]}" 2>/dev/null || { as_root apt-get update -qq && apt-get download -qq "${packages[@]}"; }
+        for package in ./*.deb; do dpkg -x "$package" .; done
+        rm -f ./*.deb
+    ) || die "apt-get could not download: ${packages[*]}"
+}
+
 missing=()
 for group in "${@:-build}"; do
     [ -n "${packages[$group]:-}" ] || die "no such group of tools: $group (build, test, bench)"
@@ -82,4 +98,4 @@ for group in "${@:-build}"; do
 done
 [ "${#missing[@]}" -eq 0 ] || install_packages "${missing[@]}"
 check_rust
-case " $* " in *" test "*) install_nextest ;; esac
+case " $* " in *" test "*) install_nextest; unpack_crowdsec ;; esac

@@ -3,6 +3,7 @@
 
 pub mod along;
 pub mod api;
+pub mod crowdsec;
 pub mod daemon;
 pub mod dashboard;
 pub mod dependencies;

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 
+use sekisho_tests::crowdsec::program;
 use sekisho_tests::daemon::{API, Daemon, output, sekisho, told, until_told};
 use sekisho_tests::nginx::{Module, Nginx, free_port, wait_for};
 use sekisho_tests::visitors::{checked, site};
@@ -216,13 +217,13 @@ impl Bouncer {
             free_port(),
         );
         fs::write(path("bouncer.yaml"), config).unwrap();
-        let child = Command::new("/usr/bin/crowdsec-custom-bouncer")
+        let child = Command::new(program("crowdsec-custom-bouncer"))
             .args(["-c", &path("bouncer.yaml")])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("contrib/install-tools.sh test installs crowdsec-custom-bouncer");
+            .expect("it is there");
         Bouncer(child)
     }
 }

@@ -3,6 +3,7 @@
 pub mod bouncer;
 mod ecs;
 mod export;
+pub mod import;
 mod log_file;
 pub mod order;
 mod show;

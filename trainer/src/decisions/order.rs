@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sekisho_core::key::shown_client;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::nginx::{AllowError, Allowed, MAX_BAN, MAX_REASON, Nginx, NginxError, api_name, stored_name};
@@ -17,6 +17,9 @@ use crate::watch::Live;
 const SHOWN: usize = 256;
 /// Bytes of a client's name, as the API has it.
 const MAX_NAME: usize = 1024;
+
+/// Who gives the orders of an import.
+pub const IMPORT: &str = "import from CrowdSec";
 
 /// Who orders.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +61,9 @@ pub struct Ban {
 pub struct Done {
     /// Its name.
     pub nginx: String,
+    /// Whom it bans, by the samples' name.
+    #[serde(skip)]
+    pub client: Option<String>,
     /// Number of the decision in the store; absent where it knew none.
     pub decision: Option<i64>,
     /// Until when a ban holds, unix seconds by our clock.
@@ -130,6 +136,7 @@ impl Orders<'_> {
             self.live.remember(id, &found.client);
             done.push(Done {
                 nginx: new.nginx,
+                client: Some(new.client),
                 decision: Some(id),
                 expires: Some(new.expires),
             });
@@ -152,6 +159,7 @@ impl Orders<'_> {
             let decision = self.lifted(nginx.name(), zone, &client, by)?;
             done.push(Done {
                 nginx: nginx.name().to_owned(),
+                client: None,
                 decision,
                 expires: None,
             });
@@ -212,6 +220,7 @@ impl Orders<'_> {
             )?;
             done.push(Done {
                 nginx: nginx.name().to_owned(),
+                client: None,
                 decision: None,
                 expires: None,
             });
@@ -247,8 +256,7 @@ impl Orders<'_> {
             "seconds": new.expires - new.begun,
         });
         let subject = format!("decision:{id}");
-        self.store
-            .audit(by.at, by.actor, "decision.ban", &subject, &detail)?;
+        self.audit("decision.ban", &subject, &detail, by)?;
         transaction.commit()?;
         Ok(id)
     }
@@ -270,10 +278,17 @@ impl Orders<'_> {
         }
         let subject = ended.map_or_else(|| "client".to_owned(), |id| format!("decision:{id}"));
         let detail = json!({"nginx": nginx, "zone": zone});
-        self.store
-            .audit(by.at, by.actor, "decision.lift", &subject, &detail)?;
+        self.audit("decision.lift", &subject, &detail, by)?;
         transaction.commit()?;
         Ok(ended)
+    }
+
+    fn audit(&self, action: &str, subject: &str, detail: &Value, by: By<'_>) -> Result<(), StoreError> {
+        // What a program does all day is told by its decisions, and would bury the rest of a log that nothing leaves.
+        if by.actor != IMPORT {
+            self.store.audit(by.at, by.actor, action, subject, detail)?;
+        }
+        Ok(())
     }
 
     fn targets(&self, zone: &str) -> Result<Vec<Arc<Nginx>>, OrderError> {

@@ -29,6 +29,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, ConfigError, SecretError, now, read_secret};
 use crate::decisions::bouncer::{Keys, KeysError};
+use crate::decisions::import::{BeginError, Import};
 use crate::decisions::told::Teller;
 use crate::llm::{self, LlmError};
 use crate::notify::{self, GuardState};
@@ -110,6 +111,9 @@ pub enum ServeError {
         /// What the system said.
         source: io::Error,
     },
+    /// Bans cannot be imported.
+    #[error(transparent)]
+    Import(#[from] BeginError),
     /// Keys of bouncers are refused.
     #[error(transparent)]
     Keys(#[from] KeysError),
@@ -205,6 +209,7 @@ fn beside(
 ) -> Result<(), ServeError> {
     watch_nginx(access, names, stop)?;
     tell_decisions(config, stop)?;
+    import_decisions(config, access, names, stop)?;
     let (ours, asked) = (config.clone(), stop.clone());
     thread::Builder::new()
         .name("retrain".into())
@@ -235,6 +240,23 @@ fn tell_decisions(config: &Config, stop: &watch::Receiver<bool>) -> Result<(), S
         thread::Builder::new()
             .name("decisions".into())
             .spawn(move || teller.run(&stop))?;
+    }
+    Ok(())
+}
+
+/// A thread for each CrowdSec whose bans are taken over.
+fn import_decisions(
+    config: &Config,
+    access: &Access,
+    names: &Names,
+    stop: &watch::Receiver<bool>,
+) -> Result<(), ServeError> {
+    for section in &config.decisions.import {
+        let import = Import::new(section, access.live.clone(), names.clone(), &access.path)?;
+        let stop = stop.clone();
+        thread::Builder::new()
+            .name("import".into())
+            .spawn(move || import.run(&stop))?;
     }
     Ok(())
 }

@@ -274,6 +274,27 @@ impl Store {
         Ok(select.query_row((client, zone, nginx, at), |row| row.get(0))?)
     }
 
+    /// Whether somebody other than `actor` lifted a ban of this origin on a client of one of these names, which would go on
+    /// at unix second `now`.
+    pub fn lifted_here(
+        &self,
+        zone: &str,
+        clients: &[String],
+        origin: &str,
+        actor: &str,
+        now: u32,
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM decision WHERE client = ? AND zone = ? AND origin = ?
+             AND end = 'lifted' AND ended_by <> ? AND expires > ?)";
+        let mut select = self.connection.prepare_cached(sql)?;
+        for client in clients {
+            if select.query_row((client, zone, origin, actor, now), |row| row.get(0))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Writes that a ban began; its number.
     pub fn begin_decision(&self, new: &NewDecision, names: &Names, at: u32) -> Result<i64, StoreError> {
         let reasons = serde_json::to_string(&new.reasons).unwrap_or_default();

@@ -1,0 +1,95 @@
+//! Bans of a real local API of CrowdSec become bans of a real nginx.
+
+use std::fs;
+
+use sekisho_tests::crowdsec::LocalApi;
+use sekisho_tests::daemon::{API, Daemon, output, told, until_told};
+use sekisho_tests::nginx::{Module, Nginx};
+use sekisho_tests::visitors::{checked, site};
+
+fn visit(nginx: &Nginx, client: &str) -> u16 {
+    nginx.get("/page.html", &[("X-Real-IP", client)]).status
+}
+
+#[test]
+fn decisions_of_crowdsec_are_taken_over_and_lifted() {
+    let crowdsec = LocalApi::start();
+    crowdsec.cscli(&["decisions", "add", "-i", "192.0.2.7", "-d", "3h", "-R", "crawls"]);
+    let more = "sekisho_samples %DIR%/samples; sekisho_allow file=%DIR%/allow;";
+    let site = site(Module::Production);
+    site.write("allow", b"");
+    let nginx = site.start(&checked(
+        more,
+        &format!("location / {{ sekisho_dry_run off; }} {API}"),
+    ));
+    fs::write(nginx.path().join("key"), crowdsec.key()).expect("own directory");
+    let section = format!(
+        "[[decisions.import]]\ncrowdsec = \"{}\"\nkey_file = \"%DIR%/key\"\nzone = \"clients\"\nhours = 1\npoll_seconds = 1\n",
+        crowdsec.url()
+    );
+    let daemon = Daemon::start(&nginx, &section);
+    until("nginx stops whom CrowdSec had banned", || {
+        visit(&nginx, "192.0.2.7") == 429
+    });
+    until_told(
+        &nginx,
+        "SELECT client, origin, author, note, expires - begun FROM decision",
+        "192.0.2.7|crowdsec|import from CrowdSec|CrowdSec: crawls|3600",
+    );
+    assert_eq!(visit(&nginx, "192.0.2.7"), 429);
+    assert_eq!(told(&nginx, "SELECT COUNT(*) FROM audit"), "0");
+
+    crowdsec.cscli(&[
+        "decisions",
+        "add",
+        "-i",
+        "2001:db8:1:2::9",
+        "-d",
+        "1h",
+        "-R",
+        "crawls",
+    ]);
+    crowdsec.cscli(&[
+        "decisions",
+        "add",
+        "-r",
+        "198.51.100.0/24",
+        "-d",
+        "1h",
+        "-R",
+        "no client is a network here",
+    ]);
+    until("and whom it bans meanwhile", || {
+        visit(&nginx, "2001:db8:1:2::9") == 429
+    });
+    crowdsec.cscli(&["decisions", "delete", "-i", "192.0.2.7"]);
+    until("it lifts what is lifted there", || {
+        visit(&nginx, "192.0.2.7") == 200
+    });
+    until_told(
+        &nginx,
+        "SELECT end, ended_by FROM decision WHERE client = '192.0.2.7'",
+        "lifted|import from CrowdSec",
+    );
+    assert_eq!(
+        [visit(&nginx, "192.0.2.7"), visit(&nginx, "2001:db8:1:2::9")],
+        [200, 429]
+    );
+
+    // A person's word stands, also when the daemon starts anew.
+    output(
+        &nginx,
+        &["decisions", "lift", "2001:db8:1:2::9", "--zone", "clients"],
+    );
+    assert_eq!(visit(&nginx, "2001:db8:1:2::9"), 200);
+    drop(daemon);
+    crowdsec.cscli(&["decisions", "add", "-i", "192.0.2.8", "-d", "1h", "-R", "crawls"]);
+    let _again = Daemon::start(&nginx, &section);
+    until("the next ban comes", || visit(&nginx, "192.0.2.8") == 429);
+    assert_eq!(visit(&nginx, "2001:db8:1:2::9"), 200);
+    until_told(
+        &nginx,
+        "SELECT COUNT(*), COUNT(DISTINCT client) FROM decision",
+        "3|3",
+    );
+}
