@@ -105,7 +105,11 @@ const t = {
     watch(context, faults, { errors, hosts });
     count += 1;
     try {
-      await act({ page: await context.newPage(), context });
+      const page = await context.newPage();
+      await act({ page, context });
+      // To look at: SEKISHO_SHOTS names a directory for a picture of the page on which each test ends.
+      const shots = process.env.SEKISHO_SHOTS;
+      if (shots) await page.screenshot({ path: `${shots}/${topic}-${count}.png`, fullPage: true });
       assert.deepEqual(faults, []);
       console.log(`ok ${count} - ${topic}: ${name}`);
     } catch (error) {

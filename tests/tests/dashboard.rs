@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sekisho_core::model::{Limits, Model};
 use sekisho_tests::dashboard::Bench;
@@ -68,4 +70,51 @@ fn a_model_is_approved_and_rolled_back_and_nginx_runs_it() {
     all_run(&nginx, &before);
     let audit = dashboard.bench().run(&["retrain", "status"], "");
     assert!(audit.contains("rolled back") && audit.contains("ana"), "{audit}");
+}
+
+#[test]
+fn pages_with_nothing_to_show() {
+    let mut dashboard = Bench::new("").start();
+    dashboard.user("ana", "approver");
+    dashboard.browse("alone", json!({}));
+}
+
+#[test]
+fn language_models() {
+    let chain = "[llm]\ncurrency = \"EUR\"\n[[llm.targets]]\nname = \"near\"\nkind = \"openai\"\n\
+                 base_url = \"http://127.0.0.1:9/v1\"\nmodel = \"small\"\n";
+    let mut dashboard = Bench::new(chain).start();
+    dashboard.user("ana", "viewer");
+    dashboard.browse("language-models", json!({}));
+}
+
+/// Over 20 s: steps of ten seconds are drawn when they are over.
+#[test]
+fn the_front_page_is_live() {
+    let site = site(Module::Production);
+    let api = "location /sekisho/ { sekisho_api; allow 127.0.0.1; deny all; }";
+    let nginx = site.start(&checked("sekisho_dry_run off;", api));
+    let model = digest(&nginx.path().join("model.onnx"));
+    let bench = Bench::new(&format!(
+        "[[nginx]]\nname = \"shop\"\napi = \"http://127.0.0.1:{}/sekisho/\"\npoll_seconds = 1\n",
+        nginx.port()
+    ));
+    let mut dashboard = bench.start();
+    dashboard.user("ana", "approver");
+    dashboard.user("vic", "viewer");
+    // Somebody crawls for as long as the page is looked at.
+    let (stop, stopped) = channel::<()>();
+    let crawling = thread::spawn(move || {
+        let mut number = 0;
+        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(Duration::from_millis(40)) {
+            number += 1;
+            nginx.get(
+                &format!("/page.html?item={number}"),
+                &[("X-Real-IP", "192.0.2.7")],
+            );
+        }
+    });
+    dashboard.browse("now", json!({ "model": model }));
+    drop(stop);
+    crawling.join().expect("it crawled");
 }
