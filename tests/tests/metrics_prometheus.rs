@@ -289,7 +289,10 @@ fn every_rule_and_every_panel_gets_data() {
             daemon.ask("GET", path);
         }
         let told = daemon.ask("POST", &format!("/v1/clients/{}/explanation", round % 160 + 1));
-        assert!(told.starts_with("HTTP/1.1 200") && told.contains("\"how\":\"asked\""), "{told}");
+        assert!(
+            told.starts_with("HTTP/1.1 200") && told.contains("\"how\":\"asked\""),
+            "{told}"
+        );
         left = missing(&prometheus, &asked);
         if left.is_empty() || began.elapsed() > PATIENCE {
             break;

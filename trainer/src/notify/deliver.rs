@@ -122,7 +122,9 @@ pub fn work(config: &Config, guards: impl Fn() -> Vec<GuardState>, stop: &Receiv
             last = Some(at);
         }
         let states = if looks { Some(guards()) } else { None };
-        let said = rounds(&mut courier, config, states, at).err().map(|error| error.to_string());
+        let said = rounds(&mut courier, config, states, at)
+            .err()
+            .map(|error| error.to_string());
         if let (true, Some(text)) = (said != trouble, &said) {
             tracing::error!("notices do not go on: {text}");
         }

@@ -37,9 +37,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 
+pub use audit::AuditLine;
 pub use census::Census;
 pub use decisions::{DecisionEvent, DecisionPage, DecisionQuery, DecisionRow, End, EventKind, NewDecision};
-pub use audit::AuditLine;
 pub use error::StoreError;
 pub use explained::{Kept, Others, PeerRow, SourceRow};
 pub use feedback::{CaseRow, FeedbackRow, NewFeedback};
