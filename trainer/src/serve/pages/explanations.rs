@@ -53,6 +53,8 @@ struct Line {
     category: &'static str,
     score: Option<f64>,
     source: String,
+    /// Past cases and runbooks that it cites.
+    sources: usize,
 }
 
 /// Where a page begins.
@@ -119,6 +121,7 @@ fn told(row: &ToldRow, words: &Explanations, lang: Lang) -> (Line, Option<View>)
         at: row.at,
         client: row.client,
         name,
+        sources: view.as_ref().map_or(0, |view| view.sources.len()),
         category: view.as_ref().map_or(words.newer, |view| view.category),
         score: view.as_ref().map(|view| view.scores[0]),
         source: match row.source.as_str() {

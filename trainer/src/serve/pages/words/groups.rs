@@ -66,6 +66,7 @@ words! {
         category: "Category" | "分類",
         score: "Score" | "スコア",
         source: "Told by" | "作成者",
+        sources: "Sources" | "出典",
         rules: "rules" | "規則",
         answer: "given answer" | "渡された回答",
         gone: "forgotten" | "削除済み",
