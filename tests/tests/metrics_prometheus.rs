@@ -39,6 +39,7 @@ impl Daemon {
             "[[samples]]\npath = \"{}\"\nname = \"before\"\n[[samples]]\npath = \"{}\"\nname = \"nginx\"\n\
              [store]\npath = \"{}\"\n[api]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"{}\"\n\
              [models]\ndirectory = \"{}\"\n\
+             [[notify]]\nname = \"hook\"\nkind = \"webhook\"\nurl_file = \"{}\"\nevents = [\"cluster\", \"guard\"]\n\
              [[llm.targets]]\nname = \"gateway\"\nkind = \"openai\"\nbase_url = \"{}/v1\"\nmodel = \"m\"\nlocal_only = true\n\
              [llm.budget]\nday = {{ tokens = 1000000 }}\n",
             path("before"),
@@ -46,6 +47,7 @@ impl Daemon {
             path("store.db"),
             path("token"),
             path("models"),
+            path("hook"),
             gateway.url(),
         );
         fs::write(path("sekisho.toml"), config).expect("own directory");
@@ -289,7 +291,10 @@ fn every_rule_and_every_panel_gets_data() {
             daemon.ask("GET", path);
         }
         let told = daemon.ask("POST", &format!("/v1/clients/{}/explanation", round % 160 + 1));
-        assert!(told.starts_with("HTTP/1.1 200") && told.contains("\"how\":\"asked\""), "{told}");
+        assert!(
+            told.starts_with("HTTP/1.1 200") && told.contains("\"how\":\"asked\""),
+            "{told}"
+        );
         left = missing(&prometheus, &asked);
         if left.is_empty() || began.elapsed() > PATIENCE {
             break;

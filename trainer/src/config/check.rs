@@ -233,7 +233,9 @@ fn targets(config: &Config, findings: &mut Findings) {
                 .extend(address.warnings.into_iter().map(|text| at(format!(": {text}")))),
             Err(error) => {
                 let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
-                findings.faults.push(at(format!(": {error}{}", source.unwrap_or_default())));
+                findings
+                    .faults
+                    .push(at(format!(": {error}{}", source.unwrap_or_default())));
             }
         }
     }

@@ -114,12 +114,21 @@ pub(super) fn validate(all: &[NotifySection]) -> Result<(), Fault> {
             return refused("url_file", "url_file names a file with the target's address");
         }
         if target.events.is_empty() {
-            return refused("events", "events is a list of \"guard\", \"promotion\" and \"cluster\"");
+            return refused(
+                "events",
+                "events is a list of \"guard\", \"promotion\" and \"cluster\"",
+            );
         }
         if target.kind == NotifyKind::Slack && target.key_file.is_some() {
-            return refused("key_file", "key_file is of no use with kind = \"slack\": nobody there checks a signature");
+            return refused(
+                "key_file",
+                "key_file is of no use with kind = \"slack\": nobody there checks a signature",
+            );
         }
-        for (key, seconds) in [("min_interval", target.min_interval), ("group_window", target.group_window)] {
+        for (key, seconds) in [
+            ("min_interval", target.min_interval),
+            ("group_window", target.group_window),
+        ] {
             if seconds > MAX_SECONDS {
                 return refused(key, &format!("{key} is 0 to {MAX_SECONDS} seconds"));
             }

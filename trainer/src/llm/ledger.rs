@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use rusqlite::OptionalExtension;
-use serde::Serialize;
 use sekisho_llm::{Cost, Entry, Ledger, LedgerError, Spend};
+use serde::Serialize;
 
 use crate::store::{Store, StoreError};
 use crate::visible::escaped;

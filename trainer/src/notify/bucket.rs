@@ -24,7 +24,11 @@ impl Bucket {
     /// With what came back until `now`; `interval` is in seconds. A clock that was set back brings nothing.
     pub fn at(self, now: u32, interval: u32) -> Bucket {
         let passed = f64::from(now.saturating_sub(self.filled));
-        let back = if interval == 0 { BURST } else { passed / f64::from(interval) };
+        let back = if interval == 0 {
+            BURST
+        } else {
+            passed / f64::from(interval)
+        };
         Bucket {
             tokens: (self.tokens + back).min(BURST),
             filled: now,

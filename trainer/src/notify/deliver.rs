@@ -18,8 +18,8 @@ use super::post::{Address, PATIENCE, TargetError, client, send};
 use crate::config::{Config, NotifySection, now};
 use crate::store::{Store, StoreError};
 
-/// How often it is looked for what is worth telling, in seconds: guards are asked every few seconds.
-const LOOK_EVERY: u32 = 5;
+/// How often it is looked for what is worth telling, in seconds: what guards do is at hand, and the rest is one row each.
+const LOOK_EVERY: u32 = 2;
 /// How soon it ends when it is asked to, and how often messages are looked for.
 const NOD: Duration = Duration::from_millis(200);
 /// Messages to a target in one round: then it is looked again who else waits.
@@ -122,7 +122,9 @@ pub fn work(config: &Config, guards: impl Fn() -> Vec<GuardState>, stop: &Receiv
             last = Some(at);
         }
         let states = if looks { Some(guards()) } else { None };
-        let said = rounds(&mut courier, config, states, at).err().map(|error| error.to_string());
+        let said = rounds(&mut courier, config, states, at)
+            .err()
+            .map(|error| error.to_string());
         if let (true, Some(text)) = (said != trouble, &said) {
             tracing::error!("notices do not go on: {text}");
         }

@@ -60,7 +60,9 @@ impl Fact {
         let names = names.into_iter().take(MAX_NAMES);
         Fact {
             text: text.to_owned(),
-            names: names.map(|name| escaped(name.as_ref().as_bytes(), MAX_NAME)).collect(),
+            names: names
+                .map(|name| escaped(name.as_ref().as_bytes(), MAX_NAME))
+                .collect(),
         }
     }
 }

@@ -38,7 +38,10 @@ pub struct Known {
 impl GuardState {
     /// Of every zone of every watched nginx that answered.
     pub fn of(live: &Live) -> Vec<GuardState> {
-        let answered = live.now().into_iter().filter_map(|nginx| Some((nginx.name, nginx.status.ok()?)));
+        let answered = live
+            .now()
+            .into_iter()
+            .filter_map(|nginx| Some((nginx.name, nginx.status.ok()?)));
         let zones = answered.flat_map(|(nginx, status)| {
             let state = |zone: &Zone| {
                 let count = |name: &str| zone.counters.get(name).copied().unwrap_or_default();
@@ -92,14 +95,23 @@ pub fn news(known: &mut Knowledge, states: &[GuardState], now: u32) -> Vec<News>
 }
 
 fn breaker(state: &GuardState, times: u64, now: u32) -> News {
-    let often = if times == 1 { String::new() } else { format!(" {times} times") };
+    let often = if times == 1 {
+        String::new()
+    } else {
+        format!(" {times} times")
+    };
     let facts = vec![
-        Fact::new(format!("The breaker put enforcement off{often}: it would have hit too many of the recent clients or requests")),
+        Fact::new(format!(
+            "The breaker put enforcement off{often}: it would have hit too many of the recent clients or requests"
+        )),
         Fact::naming("Zone", [&state.zone]),
         Fact::naming("nginx", [&state.nginx]),
     ];
     News {
-        key: format!("guard:{}/{}:{}:trip:{}", state.nginx, state.zone, state.since, state.trips),
+        key: format!(
+            "guard:{}/{}:{}:trip:{}",
+            state.nginx, state.zone, state.since, state.trips
+        ),
         event: Event {
             kind: Topic::Guard,
             at: now,
@@ -114,12 +126,17 @@ fn breaker(state: &GuardState, times: u64, now: u32) -> News {
 
 fn proxy(state: &GuardState, now: u32) -> News {
     let facts = vec![
-        Fact::new("One key has an implausible share of all requests and is not enforced on: is realip set up?"),
+        Fact::new(
+            "One key has an implausible share of all requests and is not enforced on: is realip set up?",
+        ),
         Fact::naming("Zone", [&state.zone]),
         Fact::naming("nginx", [&state.nginx]),
     ];
     News {
-        key: format!("guard:{}/{}:{}:proxy:{}", state.nginx, state.zone, state.since, state.proxies),
+        key: format!(
+            "guard:{}/{}:{}:proxy:{}",
+            state.nginx, state.zone, state.since, state.proxies
+        ),
         event: Event {
             kind: Topic::Guard,
             at: now,

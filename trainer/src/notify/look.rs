@@ -57,7 +57,10 @@ pub fn look(
     let outbox = Outbox(store);
     let (mut found, mut cursors) = (Vec::new(), Vec::new());
     let kept = outbox.cursor(GUARDS)?;
-    let mut known: Knowledge = kept.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let mut known: Knowledge = kept
+        .as_deref()
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
     let before = known.clone();
     found.extend(guards::news(&mut known, states, now));
     if known != before {
@@ -97,7 +100,10 @@ fn promotions(
     }
     found.extend(changes.iter().map(|(id, change)| promoted(*id, change, now)));
     let run = retrain::glance(store)?.run;
-    found.extend(run.filter(|run| run.state == State::Waiting).map(|run| waits(run.id, now)));
+    found.extend(
+        run.filter(|run| run.state == State::Waiting)
+            .map(|run| waits(run.id, now)),
+    );
     Ok(())
 }
 
@@ -107,19 +113,36 @@ fn promoted(id: i64, change: &Change, now: u32) -> News {
         Action::Rollback => "A model was taken back",
     };
     let mut facts = vec![Fact::naming("Champion from now on", [short(&change.digest)])];
-    facts.extend(change.previous.as_ref().map(|digest| Fact::naming("Before it", [short(digest)])));
+    facts.extend(
+        change
+            .previous
+            .as_ref()
+            .map(|digest| Fact::naming("Before it", [short(digest)])),
+    );
     facts.push(Fact::naming("By", [&change.actor]));
     if !change.note.is_empty() {
         facts.push(Fact::naming("In these words", [&change.note]));
     }
     let at = u32::try_from(change.at).unwrap_or(now);
-    simple(format!("promotion:{id}"), at, title.to_owned(), facts, Page::Models)
+    simple(
+        format!("promotion:{id}"),
+        at,
+        title.to_owned(),
+        facts,
+        Page::Models,
+    )
 }
 
 fn waits(run: i64, now: u32) -> News {
     let fact = "Its model passed the gates; a person approves or rejects it";
     let title = format!("Retraining {run} waits for a decision");
-    simple(format!("retrain:{run}"), now, title, vec![Fact::new(fact)], Page::Models)
+    simple(
+        format!("retrain:{run}"),
+        now,
+        title,
+        vec![Fact::new(fact)],
+        Page::Models,
+    )
 }
 
 fn simple(key: String, at: u32, title: String, facts: Vec<Fact>, page: Page) -> News {
@@ -153,7 +176,11 @@ fn clusters(store: &Store, outbox: &Outbox<'_>, now: u32) -> Result<Vec<News>, L
         return Ok(Vec::new());
     }
     let fresh = fresh(store, span, before, &told)?;
-    Ok(fresh.iter().take(MAX_CLUSTERS).map(|fresh| cluster(fresh, now)).collect())
+    Ok(fresh
+        .iter()
+        .take(MAX_CLUSTERS)
+        .map(|fresh| cluster(fresh, now))
+        .collect())
 }
 
 /// In our words, but for networks and shapes of paths.
@@ -165,9 +192,10 @@ fn cluster(fresh: &Fresh, now: u32) -> News {
     let mut paths: Vec<String> = fresh.targets.iter().map(|target| template(target)).collect();
     let mut seen = std::collections::BTreeSet::new();
     paths.retain(|path| seen.insert(path.clone()));
-    let networks = cluster.networks.iter().map(|place| {
-        format!("{} ({})", place.network, counted(place.load.clients, "client"))
-    });
+    let networks = cluster
+        .networks
+        .iter()
+        .map(|place| format!("{} ({})", place.network, counted(place.load.clients, "client")));
     let mut facts = vec![
         Fact::new(format!(
             "{} with at least {} since {}",
@@ -179,7 +207,10 @@ fn cluster(fresh: &Fresh, now: u32) -> News {
         Fact::new(format!("Worst verdicts: {}", verdicts.join(", "))),
     ];
     // A key that is no address is in no network.
-    let named = [Fact::naming("Networks", networks), Fact::naming("They asked for", paths)];
+    let named = [
+        Fact::naming("Networks", networks),
+        Fact::naming("They asked for", paths),
+    ];
     facts.extend(named.into_iter().filter(|fact| !fact.names.is_empty()));
     facts.push(Fact::new(format!("The busiest of them: {}", busiest.1)));
     News {

@@ -69,10 +69,13 @@ fn slack(notice: &Notice, dashboard: Option<&str>) -> Value {
         for (label, url) in links(event, dashboard) {
             section += &format!("\n<{}|{label}>", escaped(&url));
         }
-        blocks.push(json!({"type": "section", "text": {"type": "mrkdwn", "text": section, "verbatim": true}}));
+        blocks
+            .push(json!({"type": "section", "text": {"type": "mrkdwn", "text": section, "verbatim": true}}));
     }
     if let Some(told) = spared(&notice.suppressed) {
-        blocks.push(json!({"type": "context", "elements": [{"type": "plain_text", "text": told, "emoji": false}]}));
+        blocks.push(
+            json!({"type": "context", "elements": [{"type": "plain_text", "text": told, "emoji": false}]}),
+        );
     }
     json!({"text": escaped(&headline), "blocks": blocks})
 }
@@ -103,12 +106,22 @@ fn noun(topic: Topic) -> &'static str {
 /// What was not told at length since the last message.
 fn spared(suppressed: &Suppressed) -> Option<String> {
     let counts = suppressed.iter().filter(|(_, count)| **count > 0);
-    let told: Vec<String> = counts.map(|(topic, count)| counted(*count, noun(*topic))).collect();
-    (!told.is_empty()).then(|| format!("Not told one by one, because too much happened: {}.", told.join(", ")))
+    let told: Vec<String> = counts
+        .map(|(topic, count)| counted(*count, noun(*topic)))
+        .collect();
+    (!told.is_empty()).then(|| {
+        format!(
+            "Not told one by one, because too much happened: {}.",
+            told.join(", ")
+        )
+    })
 }
 
 /// Links to the dashboard with what they say; none where its address is not known.
-fn links<'a>(event: &'a Event, dashboard: Option<&'a str>) -> impl Iterator<Item = (&'static str, String)> + 'a {
+fn links<'a>(
+    event: &'a Event,
+    dashboard: Option<&'a str>,
+) -> impl Iterator<Item = (&'static str, String)> + 'a {
     let base = dashboard.map(|url| url.trim_end_matches('/'));
     event.pages.iter().filter_map(move |page| {
         let label = match page {
@@ -127,7 +140,9 @@ fn time(at: u32) -> String {
 
 /// What Slack gives a meaning, without it.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 /// Somebody else's text as code. A backtick would end it; an at sign mentions somebody in programs that take the same

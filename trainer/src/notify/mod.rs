@@ -31,12 +31,12 @@ use crate::shape::OutputFormat;
 use crate::store::{Store, StoreError};
 use crate::visible::masked;
 use backoff::Attempt;
-pub use deliver::work;
 use deliver::Courier;
+pub use deliver::work;
 use event::{Event, Fact, Page};
 pub use guards::GuardState;
-use outbox::{Notice, Outbox};
 pub use outbox::Tally;
+use outbox::{Notice, Outbox};
 pub use post::Address;
 use post::{PATIENCE, TargetError};
 
@@ -100,7 +100,9 @@ pub enum NotifyError {
     #[error(transparent)]
     Target(#[from] TargetError),
     /// There are none.
-    #[error("nobody is to be told anything: add [[notify]] with name, kind and url_file to the configuration")]
+    #[error(
+        "nobody is to be told anything: add [[notify]] with name, kind and url_file to the configuration"
+    )]
     NoTargets,
     /// There is none of this name.
     #[error("there is no target {given}: the configuration has {known}")]
@@ -204,7 +206,15 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        table.set_header(["TARGET", "SENT", "FAILED", "NOT TOLD", "WAITING", "NEXT", "LAST ERROR"]);
+        table.set_header([
+            "TARGET",
+            "SENT",
+            "FAILED",
+            "NOT TOLD",
+            "WAITING",
+            "NEXT",
+            "LAST ERROR",
+        ]);
         table.force_no_tty();
         for tally in self.0 {
             let next = tally.due.and_then(|due| Timestamp::from_second(due.into()).ok());

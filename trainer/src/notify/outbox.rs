@@ -86,7 +86,9 @@ impl Outbox<'_> {
                     .prepare_cached("INSERT OR IGNORE INTO notice_client (client, event) VALUES (?, ?)")?
                     .execute((client, event))?;
             }
-            let wanting = targets.iter().filter(|target| target.events.contains(&news.event.kind));
+            let wanting = targets
+                .iter()
+                .filter(|target| target.events.contains(&news.event.kind));
             for target in wanting {
                 wait(&transaction, &target.name, event, news.event.kind, now)?;
             }
@@ -203,7 +205,10 @@ impl Outbox<'_> {
             let sql = format!("UPDATE notice_target SET {column} = {column} + 1 WHERE name = ?");
             transaction.execute(&sql, [target])?;
             let before = now.saturating_sub(KEPT);
-            transaction.execute("DELETE FROM notice WHERE state <> 'waiting' AND due < ?", [before])?;
+            transaction.execute(
+                "DELETE FROM notice WHERE state <> 'waiting' AND due < ?",
+                [before],
+            )?;
             transaction.execute(
                 "DELETE FROM notice_event WHERE at < ? AND id NOT IN (SELECT event FROM notice_item)",
                 [before],
@@ -214,10 +219,9 @@ impl Outbox<'_> {
 
     /// What events of a kind left to be compared with, since a Unix second.
     pub fn marks(&self, kind: Topic, since: u32) -> Result<Vec<String>, StoreError> {
-        let mut select = self
-            .0
-            .connection()
-            .prepare_cached("SELECT mark FROM notice_event WHERE kind = ? AND at >= ? AND mark <> '' ORDER BY id")?;
+        let mut select = self.0.connection().prepare_cached(
+            "SELECT mark FROM notice_event WHERE kind = ? AND at >= ? AND mark <> '' ORDER BY id",
+        )?;
         let marks = select.query_map((kind.as_str(), since), |row| row.get(0))?;
         Ok(marks.collect::<Result<_, _>>()?)
     }
@@ -252,7 +256,9 @@ impl Outbox<'_> {
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
         let newest = "SELECT error FROM notice WHERE target = ? ORDER BY id DESC LIMIT 1";
-        let error: Option<String> = connection.query_row(newest, [&target], |row| row.get(0)).optional()?;
+        let error: Option<String> = connection
+            .query_row(newest, [&target], |row| row.get(0))
+            .optional()?;
         Ok(Tally {
             sent,
             failed,
@@ -294,7 +300,9 @@ fn wait(
 fn state(connection: &Connection, target: &str, now: u32) -> Result<(Bucket, Suppressed), StoreError> {
     let full = Bucket::full(now);
     connection
-        .prepare_cached("INSERT INTO notice_target (name, tokens, filled) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")?
+        .prepare_cached(
+            "INSERT INTO notice_target (name, tokens, filled) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        )?
         .execute((target, full.tokens, full.filled))?;
     let row = connection
         .prepare_cached("SELECT tokens, filled, suppressed FROM notice_target WHERE name = ?")?

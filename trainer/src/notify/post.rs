@@ -32,7 +32,9 @@ pub enum TargetError {
     #[error("{0} holds no address: one line that begins with https://, or http:// in a network of your own")]
     Address(String),
     /// There is no HTTP client.
-    #[error("no HTTP client can be made; are the system's CA certificates installed (package ca-certificates)? {0}")]
+    #[error(
+        "no HTTP client can be made; are the system's CA certificates installed (package ca-certificates)? {0}"
+    )]
     Client(String),
 }
 
@@ -75,7 +77,9 @@ impl Address {
         warnings.extend(key.as_ref().and_then(|key| key.warning.clone()));
         if url.scheme() == "http" && !is_loopback(&url) {
             let path = target.url_file.display();
-            warnings.push(format!("the address in {path} is not encrypted: whoever is between reads it"));
+            warnings.push(format!(
+                "the address in {path} is not encrypted: whoever is between reads it"
+            ));
         }
         Ok(Address { url, key, warnings })
     }
@@ -95,7 +99,10 @@ fn address(path: &Path) -> Result<(Url, Option<String>), TargetError> {
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost"
+        || address
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 /// The value of [`SIGNATURE`]: HMAC-SHA256 over the time, a dot and the body.
@@ -104,7 +111,12 @@ pub fn signature(key: &[u8], at: u64, body: &[u8]) -> Option<String> {
     mac.update(at.to_string().as_bytes());
     mac.update(b".");
     mac.update(body);
-    let digest: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = mac
+        .finalize()
+        .into_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     Some(format!("t={at},v1={digest}"))
 }
 
@@ -115,7 +127,10 @@ pub async fn send(client: &Client, address: &Address, id: &str, body: &Value, no
         .post(address.url.clone())
         .header(CONTENT_TYPE, "application/json")
         .header(ID, id);
-    let signed = address.key.as_ref().and_then(|key| signature(key.bytes(), now, &bytes));
+    let signed = address
+        .key
+        .as_ref()
+        .and_then(|key| signature(key.bytes(), now, &bytes));
     if let Some(signed) = signed {
         request = request.header(SIGNATURE, signed);
     }
@@ -126,7 +141,9 @@ pub async fn send(client: &Client, address: &Address, id: &str, body: &Value, no
             let why = format!("it answered {}", status.as_u16());
             match status.as_u16() {
                 200..=299 => Attempt::Sent,
-                408 | 425 | 429 | 500..=599 => Attempt::Later(why, retry_after(response.headers(), SystemTime::now())),
+                408 | 425 | 429 | 500..=599 => {
+                    Attempt::Later(why, retry_after(response.headers(), SystemTime::now()))
+                }
                 _ => Attempt::Refused(why),
             }
         }

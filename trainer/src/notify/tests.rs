@@ -56,7 +56,9 @@ fn serve(mut stream: TcpStream, all: &Requests, script: &[Act]) {
             head += &line;
             line.clear();
         }
-        let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        let length = head
+            .lines()
+            .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
         let Some(length) = length else { return };
         let mut body = vec![0; length];
         reader.read_exact(&mut body).unwrap();
@@ -86,7 +88,11 @@ impl Bench {
         let target = target(&dir, url);
         Bench {
             store: Store::open(&dir.path().join("s.db")).unwrap(),
-            courier: Courier::new(Some("https://sekisho.example/".into()), Duration::from_millis(400)).unwrap(),
+            courier: Courier::new(
+                Some("https://sekisho.example/".into()),
+                Duration::from_millis(400),
+            )
+            .unwrap(),
             target,
             dir,
         }
@@ -112,7 +118,9 @@ impl Bench {
     }
 
     fn tally(&self) -> Tally {
-        super::tallies(&self.store, &[self.target.clone()]).unwrap().remove(0)
+        super::tallies(&self.store, &[self.target.clone()])
+            .unwrap()
+            .remove(0)
     }
 }
 
@@ -149,9 +157,19 @@ fn news(key: &str, kind: Topic, at: u32) -> News {
 fn what_comes_within_the_window_is_one_message_and_comes_once() {
     let (url, requests) = receiver(&[Act::Answer("200 OK")]);
     let mut bench = Bench::new(&url);
-    assert_eq!(bench.take(&[news("a", Topic::Cluster, NOW), news("b", Topic::Guard, NOW)], NOW), 2);
+    assert_eq!(
+        bench.take(
+            &[news("a", Topic::Cluster, NOW), news("b", Topic::Guard, NOW)],
+            NOW
+        ),
+        2
+    );
     assert_eq!(bench.round(NOW + 29).waiting, 2);
-    assert_eq!(bench.take(&[news("a", Topic::Cluster, NOW + 29)], NOW + 29), 0, "the same is told once");
+    assert_eq!(
+        bench.take(&[news("a", Topic::Cluster, NOW + 29)], NOW + 29),
+        0,
+        "the same is told once"
+    );
     let mut bench = bench.again();
     assert_eq!(bench.round(NOW + 30).sent, 1);
     let mut bench = bench.again();
@@ -164,14 +182,25 @@ fn what_comes_within_the_window_is_one_message_and_comes_once() {
         panic!("{requests:?}")
     };
     let document: Value = serde_json::from_str(body).unwrap();
-    let kinds: Vec<&Value> = document["events"].as_array().unwrap().iter().map(|event| &event["kind"]).collect();
+    let kinds: Vec<&Value> = document["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| &event["kind"])
+        .collect();
     assert_eq!(kinds, ["guard", "cluster"], "what cannot wait comes first");
     assert_eq!(document["title"], "Sekisho: 1 guard trip, 1 new cluster");
-    assert_eq!(document["events"][0]["links"][0], "https://sekisho.example/models");
+    assert_eq!(
+        document["events"][0]["links"][0],
+        "https://sekisho.example/models"
+    );
     let signed = signature(KEY.as_bytes(), u64::from(NOW + 30), body.as_bytes()).unwrap();
     let header = format!("{}: {signed}", SIGNATURE.to_lowercase());
     assert!(head.lines().any(|line| line == header), "{header}\n{head}");
-    assert!(head.contains(&format!("x-sekisho-id: {}-1\r\n", NOW + 30)), "{head}");
+    assert!(
+        head.contains(&format!("x-sekisho-id: {}-1\r\n", NOW + 30)),
+        "{head}"
+    );
 }
 
 #[test]
@@ -181,9 +210,15 @@ fn a_flood_is_counted_and_told_in_the_next_message() {
     bench.target.group_window = 0;
     for number in 0..3 {
         bench.take(&[news(&format!("early{number}"), Topic::Guard, NOW)], NOW);
-        assert_eq!(bench.round(NOW + number).sent, u64::from(number) + 1, "a burst goes at once");
+        assert_eq!(
+            bench.round(NOW + number).sent,
+            u64::from(number) + 1,
+            "a burst goes at once"
+        );
     }
-    let flood: Vec<News> = (0..130).map(|number| news(&format!("flood{number}"), Topic::Cluster, NOW + 3)).collect();
+    let flood: Vec<News> = (0..130)
+        .map(|number| news(&format!("flood{number}"), Topic::Cluster, NOW + 3))
+        .collect();
     bench.take(&flood, NOW + 3);
     bench.take(&[news("late", Topic::Guard, NOW + 3)], NOW + 3);
     assert_eq!(bench.round(NOW + 4).sent, 3, "three messages were the burst");
@@ -193,7 +228,10 @@ fn a_flood_is_counted_and_told_in_the_next_message() {
     let requests = requests.lock().unwrap();
     let document: Value = serde_json::from_str(&requests[3].1).unwrap();
     assert_eq!(document["events"].as_array().map(Vec::len), Some(10));
-    assert_eq!(document["suppressed"], serde_json::json!({"cluster": 120, "guard": 1}));
+    assert_eq!(
+        document["suppressed"],
+        serde_json::json!({"cluster": 120, "guard": 1})
+    );
 }
 
 #[test]
@@ -208,28 +246,53 @@ fn a_target_that_fails_is_tried_again_and_given_up() {
         let mut tally = bench.round(now);
         for due in dues {
             assert_eq!(tally.due, Some(now + due), "{tally:?}");
-            assert!(tally.error.as_deref().is_some_and(|said| said.contains(error)), "{tally:?}");
+            assert!(
+                tally.error.as_deref().is_some_and(|said| said.contains(error)),
+                "{tally:?}"
+            );
             assert_eq!(bench.round(now + due - 1).due, tally.due, "not before its time");
             now += due;
             bench = bench.again();
             tally = bench.round(now);
         }
-        assert_eq!((tally.sent, tally.failed, tally.waiting), (sent, 1 - sent, 0), "{tally:?}");
+        assert_eq!(
+            (tally.sent, tally.failed, tally.waiting),
+            (sent, 1 - sent, 0),
+            "{tally:?}"
+        );
         let requests = requests.lock().unwrap();
         assert_eq!(requests.len(), dues.len() + 1);
         let ids: Vec<Value> = (requests.iter())
             .map(|(_, body)| serde_json::from_str::<Value>(body).unwrap()["id"].clone())
             .collect();
-        assert!(ids.iter().all(|id| *id == ids[0]), "a receiver can tell that it is the same");
+        assert!(
+            ids.iter().all(|id| *id == ids[0]),
+            "a receiver can tell that it is the same"
+        );
     }
     const OK: Act = Act::Answer("200 OK");
     check(&[OK], &[], 1, "");
-    check(&[Act::Answer("429 Slow down\r\nRetry-After: 77"), OK], &[77], 1, "it answered 429");
-    check(&[Act::Answer("500 Oops"), Act::Answer("503 Later"), OK], &[5, 10], 1, "it answered 50");
+    check(
+        &[Act::Answer("429 Slow down\r\nRetry-After: 77"), OK],
+        &[77],
+        1,
+        "it answered 429",
+    );
+    check(
+        &[Act::Answer("500 Oops"), Act::Answer("503 Later"), OK],
+        &[5, 10],
+        1,
+        "it answered 50",
+    );
     check(&[Act::Close, OK], &[5], 1, "the connection ended");
     check(&[Act::Hang, OK], &[5], 1, "did not answer in time");
     check(&[Act::Answer("404 Not Found")], &[], 0, "");
-    check(&[Act::Answer("302 Found\r\nLocation: http://127.0.0.1:1/")], &[], 0, "");
+    check(
+        &[Act::Answer("302 Found\r\nLocation: http://127.0.0.1:1/")],
+        &[],
+        0,
+        "",
+    );
     let waits = [5, 10, 20, 40, 80, 160, 320, 640, 900, 900, 900];
     check(&[Act::Answer("500 Oops")], &waits, 0, "it answered 500");
 }
@@ -259,7 +322,10 @@ fn what_is_told_of_a_client_goes_with_it() {
     assert_eq!(bench.round(NOW).waiting, 1);
     let insert = "INSERT INTO client (id, zone, name, first, last) VALUES (7, 'clients', '192.0.2.7', 1, 2)";
     bench.store.connection().execute(insert, []).unwrap();
-    let forgotten = bench.store.forget(None, "192.0.2.7", &Names::Plain, (NOW, "ana")).unwrap();
+    let forgotten = bench
+        .store
+        .forget(None, "192.0.2.7", &Names::Plain, (NOW, "ana"))
+        .unwrap();
     assert_eq!(forgotten.clients, 1);
     let tally = bench.round(NOW + 900);
     assert_eq!((tally.waiting, tally.sent, tally.failed), (0, 0, 0));
@@ -288,7 +354,11 @@ fn hostile() -> Notice {
         attempts: 0,
         events: vec![
             event(Topic::Guard, "The breaker tripped", vec![Page::Now]),
-            event(Topic::Cluster, "New crawlers: 6 clients", vec![Page::Groups, Page::Client(42)]),
+            event(
+                Topic::Cluster,
+                "New crawlers: 6 clients",
+                vec![Page::Groups, Page::Client(42)],
+            ),
         ],
         suppressed: Suppressed::from([(Topic::Cluster, 4), (Topic::Guard, 1)]),
     }
@@ -297,14 +367,22 @@ fn hostile() -> Notice {
 #[test]
 fn messages_say_what_happened_and_mention_nobody() {
     let notice = hostile();
-    for (name, kind) in [("notice_webhook", NotifyKind::Webhook), ("notice_slack", NotifyKind::Slack)] {
+    for (name, kind) in [
+        ("notice_webhook", NotifyKind::Webhook),
+        ("notice_slack", NotifyKind::Slack),
+    ] {
         let body = body(kind, &notice, Some("https://sekisho.example"));
         insta::assert_snapshot!(name, format!("{body:#}"));
         let text = body.to_string();
         assert!(!text.contains('\u{202e}') && !text.contains("\\u001b"), "{text}");
         if kind == NotifyKind::Slack {
             let opened: Vec<&str> = text.split('<').skip(1).collect();
-            assert!(opened.iter().all(|rest| rest.starts_with("https://sekisho.example/")), "{text}");
+            assert!(
+                opened
+                    .iter()
+                    .all(|rest| rest.starts_with("https://sekisho.example/")),
+                "{text}"
+            );
             assert!(!text.contains("@here"), "{text}");
         }
     }

@@ -9,7 +9,9 @@ use tokio::runtime::Runtime;
 
 use super::ReportError;
 use crate::config::now;
-use crate::explain::{Asked, Consulted, ExplainError, Gathered, Inquiry, Lang, Models, Report as Explanation, View, gather};
+use crate::explain::{
+    Asked, Consulted, ExplainError, Gathered, Inquiry, Lang, Models, Report as Explanation, View, gather,
+};
 use crate::store::{Names, Store};
 
 /// What an explanation of a client says. Every word is ours.

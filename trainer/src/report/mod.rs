@@ -15,10 +15,10 @@ mod span;
 mod spending;
 mod swarms;
 
+use std::env;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::env;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -179,7 +179,11 @@ pub fn run(args: &Args) -> Result<(), ReportError> {
         store: &store,
         names: &names,
         models: &models,
-        asking: at_hand.as_ref().map(|(chain, runtime)| Asking { chain, runtime, until }),
+        asking: at_hand.as_ref().map(|(chain, runtime)| Asking {
+            chain,
+            runtime,
+            until,
+        }),
     })?;
     if let Some((chain, runtime)) = &at_hand {
         runtime.block_on(chain.flush());

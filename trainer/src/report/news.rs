@@ -32,7 +32,9 @@ impl Leader {
     /// Whether a client behaves like this one; one of another schema is like none.
     fn is_like(&self, client: &Seen) -> bool {
         let ours: Option<&Features> = self.features.first_chunk::<COUNT>();
-        let pair = ours.filter(|_| self.features.len() == COUNT).zip(client.features.as_ref());
+        let pair = ours
+            .filter(|_| self.features.len() == COUNT)
+            .zip(client.features.as_ref());
         pair.is_some_and(|(ours, theirs)| near((ours, &self.network), (theirs, &client.network)).is_some())
     }
 }
@@ -68,9 +70,13 @@ pub fn fresh(store: &Store, now: Span, before: Span, told: &[Leader]) -> Result<
     let all = seen.clients.values().map(|client| client.requests).sum();
     let mut found = Vec::new();
     for (place, cluster) in groups.into_iter().enumerate() {
-        let rejected: u64 = REJECTED.iter().filter_map(|verdict| cluster.verdicts.get(verdict)).sum();
+        let rejected: u64 = REJECTED
+            .iter()
+            .filter_map(|verdict| cluster.verdicts.get(verdict))
+            .sum();
         let is_heavy = cluster.load.requests >= LEAST_REQUESTS;
-        if cluster.trend != Some(Trend::New) || !is_heavy || rejected * LEAST_REJECTED < cluster.load.clients {
+        if cluster.trend != Some(Trend::New) || !is_heavy || rejected * LEAST_REJECTED < cluster.load.clients
+        {
             continue;
         }
         let mut members: Vec<&Seen> = (of.iter())
@@ -85,7 +91,10 @@ pub fn fresh(store: &Store, now: Span, before: Span, told: &[Leader]) -> Result<
         let case = Case::new(first, None, all, &features);
         found.push(Fresh {
             leader: Leader {
-                features: first.features.map(|features| features.to_vec()).unwrap_or_default(),
+                features: first
+                    .features
+                    .map(|features| features.to_vec())
+                    .unwrap_or_default(),
                 network: first.network.clone(),
             },
             busiest: (first.id, case.text),

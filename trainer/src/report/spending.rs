@@ -30,11 +30,19 @@ pub fn markdown(text: &mut String, report: &Report) {
     }
     text.push_str("\n## Language models\n\n");
     let _ = writeln!(text, "{}\n", sentence(report));
-    text.push_str("| target | served by | requests | answered | tokens in | tokens out | cost | without a price |\n");
+    text.push_str(
+        "| target | served by | requests | answered | tokens in | tokens out | cost | without a price |\n",
+    );
     text.push_str("|---|---|--:|--:|--:|--:|--:|--:|\n");
     for model in spent {
         let [provider, served, rest @ ..] = row(model);
-        let _ = writeln!(text, "| {} | {} | {} |", code(&provider), code(&served), rest.join(" | "));
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} |",
+            code(&provider),
+            code(&served),
+            rest.join(" | ")
+        );
     }
 }
 
@@ -48,7 +56,10 @@ pub fn sentence(report: &Report) -> String {
         "" => "of the configured currency",
         currency => currency,
     };
-    let mut text = format!("{} cost {cost:.DECIMALS$} {currency}.", counted(requests, "request"));
+    let mut text = format!(
+        "{} cost {cost:.DECIMALS$} {currency}.",
+        counted(requests, "request")
+    );
     if unpriced > 0 {
         let _ = write!(
             text,

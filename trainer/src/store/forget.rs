@@ -52,7 +52,9 @@ impl Store {
             forgotten.labels += delete("DELETE FROM label WHERE client = ?")?;
             drop_judgements(&transaction, client)?;
             forgotten.snapshots += drop_snapshots(&transaction, client)?;
-            delete("DELETE FROM notice_event WHERE id IN (SELECT event FROM notice_client WHERE client = ?)")?;
+            delete(
+                "DELETE FROM notice_event WHERE id IN (SELECT event FROM notice_client WHERE client = ?)",
+            )?;
             delete("DELETE FROM client WHERE id = ?")?;
         }
         forgotten.decisions = transaction.execute(
