@@ -271,24 +271,8 @@ fn a_test_message_goes_to_every_target_or_says_why_not() {
     );
 }
 
-#[test]
-fn new_crawlers_are_told_once_also_over_a_restart() {
-    let receiver = Receiver::start(|line, before| {
-        // The first attempt fails, so that it is sent again.
-        (
-            if line.contains("hook") && before == 0 {
-                429
-            } else {
-                200
-            },
-            String::new(),
-        )
-    });
-    let bench = Bench::new(
-        "[[notify]]\nname = \"hook\"\nkind = \"webhook\"\nurl_file = \"%DIR%/hook\"\nevents = [\"cluster\"]\n\
-         group_window = 0\nmin_interval = 0\n",
-    );
-    fs::write(bench.path("hook"), format!("{}/hook/secret", receiver.url)).expect("written");
+/// A day of people, and a crawl of the last twenty minutes: lines of a sample file.
+fn crawl() -> Vec<u8> {
     let at = now();
     let mut samples: Vec<Sample> = (0..40)
         .map(|number| {
@@ -313,7 +297,28 @@ fn new_crawlers_are_told_once_also_over_a_restart() {
     let lines = samples
         .iter()
         .flat_map(|sample| [sample.to_line().expect("a line"), b"\n".to_vec()].concat());
-    fs::write(bench.path("samples"), lines.collect::<Vec<u8>>()).expect("written");
+    lines.collect()
+}
+
+#[test]
+fn new_crawlers_are_told_once_also_over_a_restart() {
+    let receiver = Receiver::start(|line, before| {
+        // The first attempt fails, so that it is sent again.
+        (
+            if line.contains("hook") && before == 0 {
+                429
+            } else {
+                200
+            },
+            String::new(),
+        )
+    });
+    let bench = Bench::new(
+        "[[notify]]\nname = \"hook\"\nkind = \"webhook\"\nurl_file = \"%DIR%/hook\"\nevents = [\"cluster\"]\n\
+         group_window = 0\nmin_interval = 0\n",
+    );
+    fs::write(bench.path("hook"), format!("{}/hook/secret", receiver.url)).expect("written");
+    fs::write(bench.path("samples"), crawl()).expect("written");
     assert!(bench.run(&["serve", "--once"]).status.success());
 
     let daemon = bench.serve();

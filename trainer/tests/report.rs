@@ -162,6 +162,11 @@ fn a_report_tells_what_is_new() {
     assert_eq!(json["clusters"][0]["networks"][0]["network"], "192.0.2.0/24");
     assert_eq!(json["clusters"][1]["trend"], "steady");
     assert_eq!(json["cases"][0]["client"], "192.0.2.5");
+    // Digests of snapshots stand on a key of the installation.
+    let mut json = json;
+    for case in json["cases"].as_array_mut().expect("cases") {
+        case["explained"]["snapshot"] = Value::from("[digest]");
+    }
     insta::assert_snapshot!("report_json", serde_json::to_string_pretty(&json).expect("JSON"));
 }
 

@@ -108,7 +108,7 @@ pub fn case_text(case: &Case) -> String {
     };
     if let Some(explained) = &case.explained {
         let sentences = explained.sentences.join(" ");
-        text += &format!(" It looks like this: {}. {sentences}", explained.category);
+        text += &format!(" Category: {}. {sentences}", explained.category);
         for (label, said) in [
             ("Suggestion", &explained.suggestion),
             ("How sure", &explained.sureness),
