@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sekisho_tests::source::root;
 
-const PAGES: [&str; 20] = [
+const PAGES: [&str; 22] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -16,7 +16,9 @@ const PAGES: [&str; 20] = [
     "docs/decisions.md",
     "docs/directives.md",
     "docs/llm.md",
+    "docs/metrics.md",
     "docs/models.md",
+    "docs/notify.md",
     "docs/operations.md",
     "docs/report.md",
     "docs/retrain.md",

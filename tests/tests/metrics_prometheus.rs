@@ -39,6 +39,7 @@ impl Daemon {
             "[[samples]]\npath = \"{}\"\nname = \"before\"\n[[samples]]\npath = \"{}\"\nname = \"nginx\"\n\
              [store]\npath = \"{}\"\n[api]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"{}\"\n\
              [models]\ndirectory = \"{}\"\n\
+             [[notify]]\nname = \"hook\"\nkind = \"webhook\"\nurl_file = \"{}\"\nevents = [\"cluster\", \"guard\"]\n\
              [[llm.targets]]\nname = \"gateway\"\nkind = \"openai\"\nbase_url = \"{}/v1\"\nmodel = \"m\"\nlocal_only = true\n\
              [llm.budget]\nday = {{ tokens = 1000000 }}\n",
             path("before"),
@@ -46,6 +47,7 @@ impl Daemon {
             path("store.db"),
             path("token"),
             path("models"),
+            path("hook"),
             gateway.url(),
         );
         fs::write(path("sekisho.toml"), config).expect("own directory");
@@ -306,6 +308,17 @@ fn every_rule_and_every_panel_gets_data() {
         prometheus.log()
     );
 
+    all_is_well(&prometheus);
+    let rejected = prometheus.query("sum(sekisho_requests_total{verdict=\"rejected\"})");
+    let rejected = rejected.expect("a sum")[0]["value"][1]
+        .as_str()
+        .map(str::to_owned);
+    assert!(rejected.is_some_and(|text| text.parse::<f64>().is_ok_and(|count| count > 50.0)));
+    as_prometheus_wants_them(&daemon, &nginx);
+}
+
+/// No rule fails, and everybody can be scraped.
+fn all_is_well(prometheus: &Prometheus) {
     let document = prometheus.get("rules");
     for group in document["groups"].as_array().expect("groups") {
         for rule in group["rules"].as_array().expect("rules") {
@@ -324,12 +337,6 @@ fn every_rule_and_every_panel_gets_data() {
             "{target}"
         );
     }
-    let rejected = prometheus.query("sum(sekisho_requests_total{verdict=\"rejected\"})");
-    let rejected = rejected.expect("a sum")[0]["value"][1]
-        .as_str()
-        .map(str::to_owned);
-    assert!(rejected.is_some_and(|text| text.parse::<f64>().is_ok_and(|count| count > 50.0)));
-    as_prometheus_wants_them(&daemon, &nginx);
 }
 
 /// No name without a unit, no counter without `_total`, no label that a visitor chose, and few series.

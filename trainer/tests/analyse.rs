@@ -4,8 +4,14 @@ use std::fs;
 use std::path::PathBuf;
 
 use assert_cmd::Command;
+use rusqlite::Connection;
+use sekisho_core::feature::{COUNT, schema_hash};
+use sekisho_core::sample::{Class, Kind, Label, Origin, Sample, VERSION};
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// 2026-01-05T11:00:00Z, when the events of these tests begin.
+const EVENT: u32 = 1_767_610_800;
 
 struct Place(TempDir);
 
@@ -86,6 +92,201 @@ impl Place {
         let text = self.analyse(event, &[more, &["--format", "json"]].concat());
         serde_json::from_str(&text).expect("JSON")
     }
+}
+
+impl Place {
+    /// A store with these samples, for `--config store.toml`.
+    fn store(&self, samples: &[Sample]) {
+        let config = format!(
+            "[[samples]]\npath = {:?}\n[store]\npath = {:?}\nretention_days = 3650\n",
+            self.path("samples"),
+            self.path("store.db"),
+        );
+        self.write("store.toml", &config);
+        let lines = samples.iter().map(|sample| sample.to_line().expect("a line"));
+        let text: Vec<u8> = lines.flat_map(|line| [line, b"\n".to_vec()].concat()).collect();
+        fs::write(self.path("samples"), text).expect("written");
+        let mut command = self.command(&["serve", "--once", "--config", "store.toml"]);
+        command.env_remove("SEKISHO_STORE_PATH").assert().success();
+    }
+
+    /// What is found with the store, and more.
+    #[track_caller]
+    fn with_store(&self, event: &str, more: &[&str]) -> Value {
+        let span = ["--from", "2026-01-05T10:00:00Z", "--to", "2026-01-05T12:00:00Z"];
+        let asked = [
+            "analyse",
+            "--event",
+            event,
+            "--config",
+            "store.toml",
+            "--format",
+            "json",
+        ];
+        let mut command = self.command(&[&asked[..], &span, more].concat());
+        let assert = command.env_remove("SEKISHO_STORE_PATH").assert().success();
+        serde_json::from_slice(&assert.get_output().stdout).expect("JSON")
+    }
+}
+
+fn sample(client: &str, at: u32, verdict: &str) -> Sample {
+    Sample {
+        version: VERSION,
+        kind: if verdict == "PASSED" {
+            Kind::Contrast
+        } else {
+            Kind::Flagged
+        },
+        id: format!("{at:08x}{:08x}", client.len()),
+        at,
+        zone: "clients".into(),
+        client: client.into(),
+        requests: 20,
+        score: Some(if verdict == "PASSED" { 0.05 } else { 0.97 }),
+        challenger: None,
+        label: None,
+        verdict: verdict.into(),
+        reasons: vec!["distinct_url_ratio".into()],
+        schema: schema_hash().into(),
+        features: vec![0.5; COUNT],
+        model: "ab".repeat(32),
+        method: "GET".into(),
+        target: "/product/17".into(),
+    }
+}
+
+/// The hypothesis of this name, as the answer tells it.
+#[track_caller]
+fn named<'a>(found: &'a Value, id: &str) -> &'a Value {
+    let all = found["hypotheses"].as_array().expect("hypotheses");
+    all.iter()
+        .find(|one| one["id"] == id)
+        .unwrap_or_else(|| panic!("no {id}: {found:#}"))
+}
+
+#[test]
+fn the_store_alone_tells_that_we_stopped_people() {
+    let place = Place::new();
+    let mut samples: Vec<Sample> = (0..40)
+        .map(|number| {
+            sample(
+                &format!("198.18.0.{number}"),
+                EVENT - 3_000 + number * 60,
+                "PASSED",
+            )
+        })
+        .collect();
+    for number in 0..120 {
+        samples.push(sample(
+            &format!("198.18.1.{number}"),
+            EVENT + 60 + number * 20,
+            "REJECTED",
+        ));
+    }
+    samples.push(Sample {
+        kind: Kind::Label,
+        label: Some(Label {
+            label: Class::Human,
+            origin: Origin::Conversion,
+        }),
+        ..sample("198.18.1.7", EVENT + 3_000, "REJECTED")
+    });
+    place.store(&samples);
+    let found = place.with_store("customers are stopped since 11:00", &[]);
+    assert_eq!(found["hypotheses"][0]["id"], "own_limits", "{found:#}");
+    let told = named(&found, "own_limits").to_string();
+    assert!(
+        told.contains("the module stopped more") && told.contains("labelled human"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_new_champion_near_the_beginning_is_told_from_the_store() {
+    let place = Place::new();
+    place.store(&[sample("198.18.0.1", EVENT - 60, "PASSED")]);
+    let promote = |at: u32| {
+        let store = Connection::open(place.path("store.db")).expect("opened");
+        let insert =
+            "INSERT INTO promotion (at, action, digest, actor, note) VALUES (?, 'promote', ?, 'ana', '')";
+        store.execute(insert, (at, "cd".repeat(32))).expect("written");
+    };
+    promote(EVENT - 3_500);
+    let far = place.with_store("slow since 11:00", &[]);
+    assert_eq!(far["hypotheses"], Value::Array(Vec::new()), "{far:#}");
+    promote(EVENT + 30);
+    let near = place.with_store("slow since 11:00", &[]);
+    let told = named(&near, "reload");
+    let said = &told["supports"][0];
+    assert!(
+        said["says"]
+            .as_str()
+            .is_some_and(|text| text.contains("the champion became")),
+        "{told:#}"
+    );
+    assert_eq!(said["cites"][0]["file"], "store", "{told:#}");
+}
+
+#[test]
+fn what_the_module_says_of_a_network_stands_beside_the_log() {
+    let place = Place::new();
+    place.simulate();
+    // The crawler of the simulated log.
+    let log = fs::read_to_string(place.path("crawl.log")).expect("a log");
+    let client = log.split(' ').next().expect("an address").to_owned();
+    let samples: Vec<Sample> = (0..30)
+        .map(|number| sample(&client, EVENT + 60 + number * 30, "REJECTED_DRY_RUN"))
+        .collect();
+    place.store(&samples);
+    let found = place.with_store("slow since 11:00", &["--access-log", "people.log", "crawl.log"]);
+    let told = named(&found, "crawl");
+    let supports = told["supports"].to_string();
+    assert!(supports.contains("samples"), "{told:#}");
+}
+
+/// A line of an access log, `second` seconds after 10:00.
+fn line(client: &str, second: u32, target: &str, agent: &str) -> String {
+    let (hour, minute, second) = (10 + second / 3_600, second / 60 % 60, second % 60);
+    format!(
+        "{client} - - [05/Jan/2026:{hour}:{minute:02}:{second:02} +0000] \"GET {target} HTTP/1.1\" 200 512 \
+         \"https://shop.example/\" \"{agent}\"\n"
+    )
+}
+
+#[test]
+fn networks_and_shared_addresses_are_told_apart() {
+    let place = Place::new();
+    place.simulate();
+    let swarm: String = (0..1_200)
+        .map(|number| {
+            let client = format!("203.0.113.{}", number % 60);
+            line(
+                &client,
+                3_600 + number * 2,
+                &format!("/catalogue/item-{number}"),
+                "Mozilla/5.0 (X11)",
+            )
+        })
+        .collect();
+    place.write("swarm.log", &swarm);
+    let found = place.json("slow since 11:00", &["--access-log", "people.log", "swarm.log"]);
+    assert_eq!(found["hypotheses"][0]["id"], "network_swarm", "{found:#}");
+
+    let pages = ["/", "/style.css", "/app.js", "/logo.webp", "/catalogue"];
+    let office: String = (0..1_500)
+        .map(|number: u32| {
+            let agent = format!("Mozilla/5.0 (person {})", number % 40);
+            line(
+                "203.0.113.9",
+                3_600 + number * 2,
+                pages[number as usize % pages.len()],
+                &agent,
+            )
+        })
+        .collect();
+    place.write("office.log", &office);
+    let found = place.json("slow since 11:00", &["--access-log", "people.log", "office.log"]);
+    assert_eq!(found["hypotheses"][0]["id"], "shared_address", "{found:#}");
 }
 
 #[test]
@@ -205,6 +406,18 @@ fn servers_that_fail_are_known_by_what_they_say() {
         "sekisho: breaker tripped, 40% of recent clients and 3% of recent requests",
         1,
         Some("guard_tripped"),
+    );
+    check("worker process 4711 exited on signal 11", 1, Some("worker_crash"));
+    check(
+        "256 worker_connections are not enough",
+        3,
+        Some("nginx_exhausted"),
+    );
+    check("signal 1 (SIGHUP) received, reconfiguring", 1, Some("reload"));
+    check(
+        "SSL_do_handshake() failed (SSL: error:0A000416:SSL routines::sslv3 alert certificate expired)",
+        200,
+        Some("tls"),
     );
 }
 

@@ -162,7 +162,136 @@ fn a_report_tells_what_is_new() {
     assert_eq!(json["clusters"][0]["networks"][0]["network"], "192.0.2.0/24");
     assert_eq!(json["clusters"][1]["trend"], "steady");
     assert_eq!(json["cases"][0]["client"], "192.0.2.5");
+    // Digests of snapshots stand on a key of the installation.
+    let mut json = json;
+    for case in json["cases"].as_array_mut().expect("cases") {
+        case["explained"]["snapshot"] = Value::from("[digest]");
+    }
     insta::assert_snapshot!("report_json", serde_json::to_string_pretty(&json).expect("JSON"));
+}
+
+/// Attempts of two models in the time, one without a price, and one before it.
+fn spend(place: &Place) {
+    let store = rusqlite::Connection::open(place.path("store.db")).expect("opened");
+    let insert = "INSERT INTO attempt (at, operation, provider, model, served, outcome, duration_ms, tokens_in, tokens_out, nanos)
+        VALUES (?, 'explain', ?, 'm', ?, ?, 5, ?, ?, ?)";
+    type Row<'a> = (
+        u32,
+        &'a str,
+        Option<&'a str>,
+        &'a str,
+        Option<i64>,
+        Option<i64>,
+        Option<i64>,
+    );
+    let within = START + DAY + 100;
+    let rows: [Row<'_>; 5] = [
+        (
+            within,
+            "hosted",
+            Some("large-2"),
+            "ok",
+            Some(1000),
+            Some(200),
+            Some(1_500_000),
+        ),
+        (
+            within + 1,
+            "hosted",
+            Some("large-2"),
+            "ok",
+            Some(1000),
+            Some(100),
+            Some(1_250_000),
+        ),
+        (within + 2, "hosted", None, "timeout", None, None, None),
+        (
+            within + 3,
+            "other",
+            Some("<b>\u{202e}x|y`"),
+            "ok",
+            Some(7),
+            Some(3),
+            None,
+        ),
+        (
+            START - DAY,
+            "hosted",
+            Some("large-2"),
+            "ok",
+            Some(1),
+            Some(1),
+            Some(9_000_000_000),
+        ),
+    ];
+    for row in rows {
+        store.execute(insert, row).expect("written");
+    }
+}
+
+#[test]
+fn language_models_cost_what_they_cost_in_the_time() {
+    let place = Place::new(&week());
+    spend(&place);
+    let text = place.report(&[]);
+    let part = text
+        .split("## Language models")
+        .nth(1)
+        .expect("a part of its own");
+    let part = part.split("## What to know").next().expect("before the notes");
+    insta::assert_snapshot!("report_language_models", part);
+    let json: Value = serde_json::from_str(&place.report(&["--format", "json"])).expect("JSON");
+    let spent = &json["language_models"]["spent"];
+    assert_eq!(spent[0]["model"], "large-2");
+    assert_eq!(
+        (&spent[0]["attempts"], &spent[0]["cost"]),
+        (&Value::from(2), &Value::from(0.00275))
+    );
+    let unpriced: u64 = spent
+        .as_array()
+        .expect("rows")
+        .iter()
+        .filter_map(|row| row["unpriced"].as_u64())
+        .sum();
+    assert_eq!(unpriced, 2);
+    let page = place.report(&["--format", "html"]);
+    assert!(
+        page.contains("<h2>Language models</h2>") && page.contains("0.0027"),
+        "{page}"
+    );
+    assert!(
+        page.contains("&#60;b&#62;") && !page.contains('\u{202e}'),
+        "a provider's word is escaped"
+    );
+}
+
+#[test]
+fn cases_are_explained_by_rule() {
+    let place = Place::new(&week());
+    let json: Value = serde_json::from_str(&place.report(&["--format", "json"])).expect("JSON");
+    for case in json["cases"].as_array().expect("cases") {
+        let explained = &case["explained"];
+        assert!(
+            explained["category"].is_string() && explained["asked"].is_null(),
+            "{case:#}"
+        );
+        assert!(
+            explained["sentences"]
+                .as_array()
+                .is_some_and(|told| told.len() >= 2),
+            "{case:#}"
+        );
+        let text = case["text"].as_str().expect("text");
+        assert!(
+            text.contains(explained["category"].as_str().unwrap_or_default()),
+            "{text}"
+        );
+    }
+    let store = rusqlite::Connection::open(place.path("store.db")).expect("opened");
+    let kept: i64 = store
+        .query_row("SELECT COUNT(*) FROM snapshot", [], |row| row.get(0))
+        .expect("a count");
+    assert_eq!(kept, 0, "a report changes nothing");
 }
 
 #[test]

@@ -18,8 +18,8 @@ use super::post::{Address, PATIENCE, TargetError, client, send};
 use crate::config::{Config, NotifySection, now};
 use crate::store::{Store, StoreError};
 
-/// How often it is looked for what is worth telling, in seconds: guards are asked every few seconds.
-const LOOK_EVERY: u32 = 5;
+/// How often it is looked for what is worth telling, in seconds: what guards do is at hand, and the rest is one row each.
+const LOOK_EVERY: u32 = 2;
 /// How soon it ends when it is asked to, and how often messages are looked for.
 const NOD: Duration = Duration::from_millis(200);
 /// Messages to a target in one round: then it is looked again who else waits.

@@ -107,13 +107,14 @@ pub fn case_text(case: &Case) -> String {
         _ => format!(" It was suspect{score}, and was let through."),
     };
     if let Some(explained) = &case.explained {
-        text += &format!(
-            " It looks like this: {}. {} Suggestion: {} Confidence: {}",
-            explained.category,
-            explained.sentences.join(" "),
-            explained.suggestion,
-            explained.confidence
-        );
+        let sentences = explained.sentences.join(" ");
+        text += &format!(" Category: {}. {sentences}", explained.category);
+        for (label, said) in [
+            ("Suggestion", &explained.suggestion),
+            ("Confidence", &explained.confidence),
+        ] {
+            text += &format!(" {label}: {}.", said.trim_end_matches('.'));
+        }
     } else if !case.says.is_empty() {
         text += &format!(" What spoke most for it: {}.", case.says.join("; "));
     }

@@ -61,6 +61,40 @@ fn answer(document: &Value) -> Value {
 }
 
 #[test]
+fn a_report_asks_about_its_cases_only_where_it_is_wanted() {
+    let span = [
+        "report",
+        "--from",
+        "2024-06-03T06:00:00Z",
+        "--to",
+        "2024-06-03T07:00:00Z",
+    ];
+    let report = |bench: &Bench, more: &[&str]| bench.run(&[&span, more].concat());
+    let quiet = bench("");
+    let refused = report(&quiet, &["--llm"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.err.contains("none is configured"), "{}", refused.err);
+
+    let gateway = Gateway::start(vec![chat(
+        "m-1",
+        &answer(&quiet.document(&[CRAWLER])).to_string(),
+    )]);
+    let bench = bench(&target(&gateway.url(), ""));
+    let by_rule = report(&bench, &[]);
+    assert_eq!(by_rule.code, Some(0), "{}", by_rule.err);
+    assert!(gateway.seen().is_empty(), "nobody is asked without --llm");
+    let asked = report(&bench, &["--llm"]);
+    assert_eq!(asked.code, Some(0), "{}", asked.err);
+    assert!(!gateway.seen().is_empty());
+    let text = asked.out;
+    assert!(text.contains("A language model was asked: `"), "{text}");
+    assert!(
+        text.contains("\n   - ") && !text.contains("ban it"),
+        "what is true is listed, in our words: {text}"
+    );
+}
+
+#[test]
 fn what_is_true_of_an_answer_is_shown_and_kept() {
     let quiet = bench("");
     let by_rule = quiet.document(&[CRAWLER]);

@@ -54,6 +54,14 @@ pub async fn metrics(State(access): State<Arc<Access>>) -> impl IntoResponse {
     for (source, bytes) in &health.waiting {
         page.value(&[("source", source)], bytes);
     }
+    page.family(
+        "sekisho_serve_nginx_up",
+        Kind::Gauge,
+        "1 when a watched nginx answered the last time it was asked.",
+    );
+    for nginx in access.live.now() {
+        page.value(&[("nginx", &nginx.name)], u8::from(nginx.status.is_ok()));
+    }
     page.single(
         "sekisho_serve_store_readable",
         Kind::Gauge,
