@@ -1,14 +1,15 @@
 #!/bin/bash
-# `make run`: a real access log walks into Debian's nginx with the Sekisho module, enforcement on.
+# `make run`: a real access log walks into Debian's nginx with the Sekisho module, enforcement on, seen on the dashboard.
 #
 #   ONCE=1      exit after the summary instead of staying up
 #   LIMIT=N     replay the first N lines of the log (60,000)
+#   SPEED=N     N times faster than the log, such as 12000 for about a minute and a half; as fast as it goes without
 #   LOG=FILE    replay this log instead of models/data/airis.log.gz
 #   PORT=N      the shop's port, or the first free one after it (8480)
 #   DEMO=DIR    where this demo writes (target/demo)
 #   BUILD=no    use what is built
 #
-# It starts an nginx of its own, on 127.0.0.1 only. Any other nginx on this machine stays as it is.
+# It starts an nginx and a daemon of its own, on 127.0.0.1 only. Any other nginx on this machine stays as it is.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=contrib/processes.sh
@@ -31,11 +32,13 @@ if [ ! -t 1 ] || [ -n "${NO_COLOR:-}" ]; then say() { printf '\n%s\n' "$*"; }; f
 
 nginx_pid=
 origin_pid=
+serve_pid=
 finish() {
     trap '' INT TERM
+    stop "$serve_pid" TERM
     stop "$nginx_pid" QUIT
     stop "$origin_pid" TERM
-    nginx_pid='' origin_pid=''
+    serve_pid='' nginx_pid='' origin_pid=''
 }
 trap finish EXIT
 trap 'exit 130' INT
@@ -58,7 +61,7 @@ mkdir -p "${DEMO:-target/demo}"
 demo=$(cd "${DEMO:-target/demo}" && pwd)
 exec 9>"$demo/lock"
 flock -n 9 || die "a demo is already running in $demo"
-rm -rf "$demo/logs" "$demo/tmp" "$demo/nginx.pid" "$demo/origin"
+rm -rf "$demo/logs" "$demo/tmp" "$demo/nginx.pid" "$demo/origin" "$demo/store.db"*
 mkdir -p "$demo/logs" "$demo/tmp"
 
 # For background use: the child takes this process's place, and ends with us even when we are killed.
@@ -105,8 +108,38 @@ done
 [ -n "$port" ] || die "no free port from $first_port on"
 shop=http://127.0.0.1:$port
 
+cat >"$demo/sekisho.toml" <<END
+[[samples]]
+path = "$demo/logs/samples"
+
+[[nginx]]
+name = "shop"
+api = "$shop/sekisho/"
+poll_seconds = 1
+
+[store]
+path = "$demo/store.db"
+
+[api]
+listen = "127.0.0.1:0"
+
+[models]
+directory = "$demo/models"
+END
+start "$sekisho" serve --config "$demo/sekisho.toml" 2>"$demo/logs/serve.log" &
+serve_pid=$!
+dashboard=
+for ((wait = 0; wait < patience; wait++)); do
+    dashboard=$(sed -n 's,.*listening on \(http://[0-9.:]*\).*,\1,p' "$demo/logs/serve.log")
+    if [ -n "$dashboard" ] || ! kill -0 "$serve_pid" 2>/dev/null; then break; fi
+    sleep 0.1
+done
+[ -n "$dashboard" ] || die "the dashboard did not start: $(cat "$demo/logs/serve.log")"
+
+say "The dashboard: $dashboard"
 say "Replaying ${log##*/}, first $limit lines, into nginx at $shop: enforcement is ON"
-"$sekisho" replay "$log" --to "$shop" --limit "$limit" --decisions "$demo/logs/decisions.log"
+# The log's times are moved so that it ends now: the dashboard shows these days.
+"$sekisho" replay "$log" --to "$shop" --limit "$limit" --speed "${SPEED:-max}" --end-now --decisions "$demo/logs/decisions.log"
 
 if [ "$log" = "$default_log" ]; then
     echo 'The default model has learnt from this log, among others: models/README.md tells how it does on sites that'
@@ -120,7 +153,7 @@ cat <<END
       $sekisho scan --model $model --zone $zone $short/logs/access.log
   every decision, one a line:     $short/logs/decisions.log
   each client that was rejected:  $short/logs/error.log
-  how nginx is configured:        $short/nginx.conf
+  how nginx and the daemon are configured:  $short/nginx.conf, $short/sekisho.toml
 
 This nginx loads the module's test build, which believes the clock of a replay. The one for your own server is
 target/module/ngx_http_sekisho_module.so; it stops nobody until you say sekisho_dry_run off.
@@ -129,6 +162,8 @@ if [ -n "${ONCE:-}" ]; then exit 0; fi
 
 cat <<END
 
+  the dashboard: $dashboard/   Who came, who was stopped and why; live.
+      To label, allow, ban and approve there: $sekisho user add you --role approver --config $short/sekisho.toml
   the shop: $shop/   Walk around; $shop/about tells how to be a crawler yourself.
 END
 say 'Up until Ctrl-C'

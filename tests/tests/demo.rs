@@ -62,6 +62,7 @@ struct Up {
     child: Child,
     rest: BufReader<ChildStdout>,
     shop: String,
+    dashboard: String,
 }
 
 impl Up {
@@ -76,12 +77,16 @@ impl Up {
         while !said.contains("Up until Ctrl-C") {
             assert_ne!(rest.read_line(&mut said).expect("text"), 0, "it ended:\n{said}");
         }
-        let shop = said
-            .split_once("the shop: http://")
-            .expect("the shop's address")
-            .1;
-        let shop = shop.split('/').next().expect("an address").to_owned();
-        Up { child, rest, shop }
+        let address = |name: &str| {
+            let rest = said.split_once(&format!("{name}: http://")).expect(name).1;
+            rest.split('/').next().expect("an address").to_owned()
+        };
+        Up {
+            shop: address("the shop"),
+            dashboard: address("the dashboard"),
+            child,
+            rest,
+        }
     }
 
     fn signal(&self, name: &str) {
@@ -93,16 +98,19 @@ impl Up {
 
     /// What the shop answers to one request, whole.
     fn get(&self, target: &str, headers: &str) -> String {
-        let mut stream = TcpStream::connect(&self.shop).expect("the shop is open");
-        let request = format!(
-            "GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}\r\n",
-            self.shop
-        );
-        stream.write_all(request.as_bytes()).expect("nginx reads");
-        let mut response = String::new();
-        stream.read_to_string(&mut response).expect("text");
-        response
+        get(&self.shop, target, headers)
     }
+}
+
+fn get(address: &str, target: &str, headers: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("somebody listens");
+    let request = format!(
+        "GET {target} HTTP/1.1\r\nHost: {address}\r\nAccept-Language: en\r\nConnection: close\r\n{headers}\r\n"
+    );
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).expect("text");
+    response
 }
 
 impl Drop for Up {
@@ -197,6 +205,14 @@ fn it_stays_up_until_it_is_interrupted() {
     assert!(
         demo.get("/", "").starts_with("HTTP/1.1 200 "),
         "somebody else shops on"
+    );
+
+    let listed = || get(&demo.dashboard, "/clients?order=score", "").contains(">203.0.113.9<").then_some(());
+    wait_for(listed).expect("the dashboard lists who was stopped");
+    let now = get(&demo.dashboard, "/", "");
+    assert!(
+        now.starts_with("HTTP/1.1 200 ") && now.contains("Requests by verdict"),
+        "{now}"
     );
 
     demo.signal("INT");
