@@ -125,6 +125,9 @@ listen = "127.0.0.1:0"
 
 [models]
 directory = "$demo/models"
+
+[decisions]
+log = "$demo/logs/bans.json"
 END
 start "$sekisho" serve --config "$demo/sekisho.toml" 2>"$demo/logs/serve.log" &
 serve_pid=$!
