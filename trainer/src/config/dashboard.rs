@@ -72,7 +72,8 @@ impl Default for DashboardSection {
 pub(super) fn validate(dashboard: &DashboardSection) -> Result<(), Fault> {
     let refused = |key, reason: String| Err(fault("dashboard", key, reason));
     if dashboard.url.as_deref().is_some_and(|url| !is_base(url)) {
-        let reason = "url is the address of the dashboard as people reach it, such as https://sekisho.example";
+        let reason =
+            "url is the address of the dashboard as people reach it, such as https://sekisho.example";
         return refused("url", reason.to_owned());
     }
     if !(1..=MOST_HOURS).contains(&dashboard.session_hours) {
