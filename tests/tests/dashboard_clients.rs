@@ -28,7 +28,7 @@ fn every_button_about_a_client_does_what_it_says() {
     let site = site(Module::Production);
     site.write("allowed", b"# nobody yet\n203.0.113.250\n");
     let folder = site.path().to_owned();
-    let nginx = site.start(&checked("sekisho_samples %DIR%/samples contrast=1;", LOCATIONS));
+    let nginx = site.start(&checked("sekisho_samples %DIR%/samples contrast=100%;", LOCATIONS));
     let referer = ("Referer", "http://shop.test/index.html");
     for number in 0..12 {
         let target = if number % 2 == 0 {

@@ -210,8 +210,9 @@ impl Gathered {
                 bin.1 += 1;
             }
         }
-        if self.models.len() < MAX_MODELS || self.models.contains_key(&row.model) {
-            *self.models.entry(row.model.clone()).or_default() += 1;
+        let model = escaped(row.model.as_bytes(), MAX_TEXT);
+        if self.models.len() < MAX_MODELS || self.models.contains_key(&model) {
+            *self.models.entry(model).or_default() += 1;
         }
         if self.clients.len() >= MAX_CLIENTS && !self.clients.contains_key(&row.client) {
             self.beyond += 1;

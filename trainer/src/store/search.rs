@@ -10,11 +10,12 @@ const LAST: char = char::MAX;
 pub(super) const SEEN: &str =
     "SELECT aged FROM sample WHERE client = ? AND aged >= ? ORDER BY aged DESC LIMIT ?";
 
-/// Of a zone, after a name, from the beginning of names to their end, with a limit.
-pub(super) fn beginning() -> String {
+/// Of a zone, from a name on or behind it, before another, with a limit. Of two lower bounds SQLite would take either for
+/// the index.
+pub(super) fn beginning(behind: bool) -> String {
+    let from = if behind { ">" } else { ">=" };
     format!(
-        "SELECT {COLUMNS} FROM client WHERE zone = ?1 AND name > ?2 AND name >= ?3 AND name < ?4
-         ORDER BY name LIMIT ?5"
+        "SELECT {COLUMNS} FROM client WHERE zone = ?1 AND name {from} ?2 AND name < ?3 ORDER BY name LIMIT ?4"
     )
 }
 
@@ -38,7 +39,6 @@ impl Store {
     ) -> Result<SearchPage, StoreError> {
         let limit = limit.clamp(1, MAX_PAGE) as usize;
         let end = format!("{start}{LAST}");
-        let mut select = self.connection.prepare_cached(&beginning())?;
         let mut clients: Vec<ClientRow> = Vec::new();
         for each in self.zones()? {
             let done = after.is_some_and(|(last, _)| each < *last);
@@ -48,8 +48,10 @@ impl Store {
             let name = after
                 .filter(|(last, _)| *last == each)
                 .map(|(_, name)| name.as_str());
+            let behind = name.filter(|name| *name >= start);
+            let mut select = self.connection.prepare_cached(&beginning(behind.is_some()))?;
             let wanted = limit + 1 - clients.len();
-            let values = (&each, name.unwrap_or_default(), start, &end, wanted as i64);
+            let values = (&each, behind.unwrap_or(start), &end, wanted as i64);
             let found = select.query_map(values, read_client)?;
             clients.extend(found.collect::<Result<Vec<ClientRow>, _>>()?);
         }

@@ -253,6 +253,7 @@ fn no_page_reads_all_samples_and_none_sorts() {
     );
     check(&bench, groups::STANDING, None);
     check(&bench, search::SEEN, None);
-    check(&bench, &search::beginning(), None);
+    check(&bench, &search::beginning(true), None);
+    check(&bench, &search::beginning(false), None);
     check(&bench, &told::page(), None);
 }
