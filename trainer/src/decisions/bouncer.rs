@@ -78,11 +78,6 @@ impl Keys {
         let found = self.0.iter().find(|(_, known)| *known == digest)?;
         Some(&found.0)
     }
-
-    /// Whether nobody may follow.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 fn is_name(text: &str) -> bool {

@@ -149,7 +149,6 @@ impl Listener {
         while after < last {
             let events = store.decision_events(after, BATCH)?;
             let Some(newest) = events.last().map(|event| event.seq) else {
-                after = last;
                 break;
             };
             let (told, outcome) = self.sink.take(&events);

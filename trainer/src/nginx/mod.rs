@@ -17,7 +17,9 @@ use ureq::Agent;
 use ureq::http::Response;
 
 pub use allow::{AllowError, Allowed};
-pub use answer::{Client, Cost, Decision, Feature, Guards, Occupancy, Reason, Status, Totals, Worker, Zone};
+pub use answer::{Cost, Decision, Status, Zone};
+#[cfg(test)]
+pub use answer::{Guards, Totals};
 pub use error::NginxError;
 pub use name::{address_of, api_name, stored_name};
 
@@ -145,18 +147,6 @@ impl Nginx {
         Ok(found)
     }
 
-    /// One client by its name in the API; `None` when the zone has no record of it.
-    ///
-    /// # Errors
-    /// [`NginxError`]
-    pub fn client(&self, zone: &str, client: &str) -> Result<Option<Client>, NginxError> {
-        match self.get(&client_path("clients", zone, client)) {
-            Ok(client) => Ok(Some(client)),
-            Err(NginxError::Refused { code, .. }) if code == "no_client" => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Bans a client, for whatever reason is told in nginx's error log; replaces the ban in force.
     ///
     /// # Errors
@@ -184,7 +174,7 @@ impl Nginx {
     /// # Errors
     /// [`NginxError`]
     pub fn lift(&self, zone: &str, client: &str) -> Result<bool, NginxError> {
-        let url = self.url(&client_path("decisions", zone, client));
+        let url = self.url(&decision_path(zone, client));
         let (status, body) = self.exchange(&url, || self.agent.delete(&url).call())?;
         match status {
             204 => Ok(true),
@@ -232,9 +222,9 @@ impl Nginx {
     }
 }
 
-fn client_path(section: &str, zone: &str, client: &str) -> String {
+fn decision_path(zone: &str, client: &str) -> String {
     format!(
-        "v1/{section}/{}/{}",
+        "v1/decisions/{}/{}",
         name::escaped(zone),
         name::escaped(&api_name(client))
     )

@@ -93,7 +93,6 @@ fn what_is_asked_is_what_the_api_has() {
         (201, decision.to_owned()),
         (204, String::new()),
         (404, refusal("no_decision")),
-        (404, refusal("no_client")),
         (404, refusal("no_zone")),
         (403, "<html>".to_owned()),
         (302, String::new()),
@@ -103,22 +102,20 @@ fn what_is_asked_is_what_the_api_has() {
     assert_eq!(nginx.ban("clients", "192.0.2.7", 60, "why").unwrap().until, 99);
     assert!(nginx.lift("clients", "2001:db8::/64").unwrap());
     assert!(!nginx.lift("clients", "../../v1/status?").unwrap());
-    assert_eq!(nginx.client("clients", "session=a1").unwrap(), None);
     let told = |error: NginxError| error.to_string();
-    assert!(told(nginx.client("none", "192.0.2.7").unwrap_err()).ends_with("refuses: no \\u{1b}[31m"));
+    assert!(told(nginx.lift("none", "session=a1").unwrap_err()).ends_with("refuses: no \\u{1b}[31m"));
     assert!(told(nginx.status().unwrap_err()).contains("answers 403: let this machine's address in"));
     assert!(told(nginx.status().unwrap_err()).ends_with("answers 302"));
     assert!(told(nginx.status().unwrap_err()).contains("does not answer as sekisho_api does"));
     assert!(told(nginx.status().unwrap_err()).contains("nginx \"shop\" does not answer"));
     let asked = asked.join().unwrap();
     assert_eq!(
-        asked[..5],
+        asked[..4],
         [
             "POST /sekisho/v1/decisions HTTP/1.1",
             "DELETE /sekisho/v1/decisions/clients/2001:db8::/64 HTTP/1.1",
             "DELETE /sekisho/v1/decisions/clients/hex:2e2e2f2e2e2f76312f7374617475733f HTTP/1.1",
-            "GET /sekisho/v1/clients/clients/hex:73657373696f6e3d6131 HTTP/1.1",
-            "GET /sekisho/v1/clients/none/192.0.2.7 HTTP/1.1",
+            "DELETE /sekisho/v1/decisions/none/hex:73657373696f6e3d6131 HTTP/1.1",
         ]
     );
 }

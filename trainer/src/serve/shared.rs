@@ -12,16 +12,12 @@ use super::metrics::Requests;
 use super::pages::{Dashboard, Known};
 use crate::config::{Config, NotifySection, RunbooksSection, Secret, now};
 use crate::decisions::bouncer::Keys;
-use crate::decisions::order::{OrderError, Orders};
 use crate::explain::Models;
 use crate::store::{Names, Retention, Store, StoreError};
 use crate::watch::Live;
 
 /// Questions to the store at a time: more would only wait for the disk together.
 const READERS: usize = 4;
-
-/// Orders to nginx at a time: they wait for it, and must not keep readers waiting.
-const ORDERS: usize = 2;
 
 /// How collecting goes.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -87,7 +83,6 @@ pub struct Access {
     token: Option<[u8; 32]>,
     idle: Mutex<Vec<Store>>,
     readers: Arc<Semaphore>,
-    orders: Arc<Semaphore>,
 }
 
 impl Access {
@@ -119,7 +114,6 @@ impl Access {
             token: token.map(|token| Sha256::digest(token.bytes()).into()),
             idle: Mutex::default(),
             readers: Arc::new(Semaphore::new(READERS)),
-            orders: Arc::new(Semaphore::new(ORDERS)),
         }
     }
 
@@ -150,33 +144,6 @@ impl Access {
         });
         match asked.await {
             Ok(answer) => answer,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
-    }
-
-    /// Gives an order to nginx and writes it down, on a thread that may wait for both.
-    ///
-    /// # Errors
-    /// [`OrderError`]
-    pub async fn order<T: Send + 'static>(
-        self: &Arc<Access>,
-        order: impl FnOnce(&Orders<'_>) -> Result<T, OrderError> + Send + 'static,
-    ) -> Result<T, OrderError> {
-        let permit = self.orders.clone().acquire_owned().await;
-        let access = self.clone();
-        let given = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            let store = access.take()?;
-            let done = order(&Orders {
-                live: &access.live,
-                store: &store,
-                names: &access.names,
-            });
-            access.give_back(store);
-            done
-        });
-        match given.await {
-            Ok(done) => done,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }

@@ -259,13 +259,6 @@ impl Store {
         Ok((acted, all - acted))
     }
 
-    /// One decision by its number.
-    pub fn decision(&self, id: i64) -> Result<Option<DecisionRow>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM decision WHERE id = ?");
-        let mut select = self.connection.prepare_cached(&sql)?;
-        Ok(select.query_row([id], read).optional()?)
-    }
-
     /// Whether a ban on a client, as the store keeps names, was lifted from here at or after unix second `at`.
     pub fn lifted_since(&self, nginx: &str, zone: &str, client: &str, at: u32) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM decision

@@ -39,7 +39,7 @@ use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 
 pub use audit::AuditLine;
 pub use census::Census;
-pub use decisions::{DecisionEvent, DecisionPage, DecisionQuery, DecisionRow, End, EventKind, NewDecision};
+pub use decisions::{DecisionEvent, DecisionQuery, DecisionRow, End, EventKind, NewDecision};
 pub use error::StoreError;
 pub use explained::{Kept, Others, PeerRow, SourceRow};
 pub use feedback::{CaseRow, FeedbackRow, NewFeedback};
@@ -56,7 +56,9 @@ pub use rows::{ExportRow, Selection};
 pub use search::SearchPage;
 pub use sources::SourceTotals;
 pub use told::ToldRow;
-pub use traffic::{COARSE, FINE, Reading, TrafficCounts, TrafficRow};
+pub use traffic::{COARSE, FINE, Reading, TrafficCounts};
+#[cfg(test)]
+pub use traffic::TrafficRow;
 
 /// Marks a SQLite file as ours (`PRAGMA application_id`): "Skst" in ASCII.
 const APPLICATION: i32 = 0x536b_7374;
