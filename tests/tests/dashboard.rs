@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sekisho_core::model::{Limits, Model};
 use sekisho_tests::dashboard::Bench;
 use sekisho_tests::learnable::lines;
-use sekisho_tests::nginx::{Module, Nginx, wait_for};
+use sekisho_tests::nginx::{Module, Nginx, Site, wait_for};
+use sekisho_tests::source::root;
 use sekisho_tests::visitors::{WORKERS, checked, site, workers};
 use serde_json::json;
 
@@ -117,4 +118,49 @@ fn the_front_page_is_live() {
     dashboard.browse("now", json!({ "model": model }));
     drop(stop);
     crawling.join().expect("it crawled");
+}
+
+/// The `number`th location of docs/dashboard.md.
+fn documented(number: usize) -> String {
+    let page = fs::read_to_string(root().join("docs/dashboard.md")).expect("the page");
+    let block = page
+        .split("    location / {")
+        .nth(number + 1)
+        .expect("an example");
+    format!(
+        "location / {{{}",
+        block.split("\n    }").next().expect("its end").to_owned() + "\n}"
+    )
+}
+
+#[test]
+fn nginx_logs_people_in_as_the_documentation_says() {
+    let bench = Bench::new(
+        "hosts = [\"shop.test\"]\n[dashboard]\nuser_header = \"X-Remote-User\"\n[dashboard.roles]\nana = \"approver\"\n",
+    );
+    let dashboard = bench.start();
+    let site = Site::new(Module::Production);
+    site.write("sekisho.htpasswd", b"ana:{PLAIN}right\nvic:{PLAIN}right\n");
+    let location = |number: usize| {
+        documented(number)
+            .replace("127.0.0.1:9180", dashboard.address())
+            .replace("/etc/nginx/sekisho.htpasswd", "%DIR%/sekisho.htpasswd")
+    };
+    let nginx = site.start(&format!(
+        "server {{ listen 127.0.0.1:%PORT%; {} }}\nserver {{ listen 127.0.0.1:%PORT%; server_name open.test; {} }}",
+        location(1),
+        location(0)
+    ));
+    let get = |path: &str, headers: &[(&str, &str)]| {
+        let answer = nginx.get(path, headers);
+        (answer.status, String::from_utf8_lossy(&answer.body).into_owned())
+    };
+    let ana = ("Authorization", "Basic YW5hOnJpZ2h0");
+    let vic = ("Authorization", "Basic dmljOnJpZ2h0");
+    assert_eq!(get("/", &[]).0, 401, "nginx asks");
+    assert_eq!(get("/users", &[ana]).0, 200);
+    let (status, page) = get("/users", &[vic, ("X-Remote-User", "ana")]);
+    assert_eq!(status, 403, "what a client says it is counts for nothing");
+    assert!(page.contains("<b>vic</b>"), "{page}");
+    assert_eq!(get("/v1/status", &[vic]).0, 200);
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sekisho_tests::source::root;
 
-const PAGES: [&str; 22] = [
+const PAGES: [&str; 23] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -13,6 +13,7 @@ const PAGES: [&str; 22] = [
     "docs/along.md",
     "docs/api.md",
     "docs/dashboard-pages.md",
+    "docs/dashboard.md",
     "docs/decisions.md",
     "docs/directives.md",
     "docs/llm.md",

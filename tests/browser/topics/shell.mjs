@@ -74,6 +74,17 @@ export default async (t) => {
     assert.match(await page.textContent(".who"), /vic/);
   });
 
+  const here = `localhost:${new URL(t.base).port}`;
+  await t.test("a link on another site leads in", { errors: NOT_FOUND, hosts: [here] }, async ({ page }) => {
+    await t.logIn(page, "ana");
+    await page.route("**/elsewhere", (route) => route.fulfill({ contentType: "text/html", body: `<a href="${t.base}/users">x</a>` }));
+    await page.goto(`http://${here}/elsewhere`);
+    await page.click("a");
+    await page.waitForSelector(".who b");
+    assert.equal(page.url(), `${t.base}/users`);
+    assert.equal(await page.textContent("h1"), "Users");
+  });
+
   await t.test("language and colours are chosen and kept", async ({ page, context }) => {
     await t.logIn(page, "vic");
     await page.click('button[value="ja"]');

@@ -72,6 +72,30 @@ fn what_is_wrong_is_named_with_its_line() {
         "sekisho.toml:2:10: invalid socket address syntax",
     );
     check("[calibrate]\nbudget = 1.5\n", "sekisho.toml:2: budget is a share");
+    check(
+        "[dashboard]\nsession_hours = 0\n",
+        "sekisho.toml:2: session_hours is 1 to 744",
+    );
+    check(
+        "[dashboard]\nidle_minutes = 9999\n",
+        "sekisho.toml:2: idle_minutes is 1 to 1440",
+    );
+    check(
+        "[dashboard]\nuser_header = \"Cookie\"\n",
+        "sekisho.toml:2: user_header is a header of its own",
+    );
+    check(
+        "[dashboard]\nrole_header = \"X-Groups\"\n",
+        "sekisho.toml:2: role_header is of no use without user_header",
+    );
+    check(
+        "[dashboard]\nuser_header = \"X-User\"\ntrusted_proxies = []\n",
+        "sekisho.toml:2: user_header is believed of trusted_proxies only",
+    );
+    check(
+        "[dashboard.roles]\nana = \"king\"\n",
+        "sekisho.toml:2:7: unknown variant `king`, expected one of",
+    );
     for line in [
         "min_auc = 1.01",
         "max_auc_loss = -0.1",

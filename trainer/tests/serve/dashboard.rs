@@ -308,3 +308,94 @@ fn a_proxy_names_users_where_it_is_trusted() {
     // The same header from an address that is no proxy of ours.
     assert_eq!(users("trusted_proxies = [\"127.0.0.2\"]"), (401, 401, 401));
 }
+
+#[test]
+fn through_a_proxy_the_interface_needs_a_session_once_there_are_users() {
+    let bench = Bench::new(&format!("{API}hosts = [\"sekisho.example\"]\n"));
+    let mut daemon = Daemon::start(bench.command(&["serve"]));
+    let address = daemon.address();
+    let by_name = [("host", "sekisho.example")];
+    let forwarded = [("x-forwarded-for", "192.0.2.7")];
+    let status = |headers: &[(&str, &str)]| send(&address, "GET", "/v1/status", headers, "").status;
+    assert_eq!(
+        (status(&by_name), status(&forwarded)),
+        (200, 200),
+        "nobody is known yet"
+    );
+    add(&bench, "ana", "viewer");
+    assert_eq!((status(&by_name), status(&forwarded)), (401, 401));
+    assert_eq!(status(&[]), 200, "a program on this machine");
+    let session = log_in(&address, "ana", PASSWORD).session();
+    assert_eq!(status(&[by_name[0], ("cookie", &session)]), 200);
+}
+
+#[test]
+fn a_link_from_elsewhere_is_asked_for_again() {
+    let bench = Bench::new(API);
+    let mut daemon = Daemon::start(bench.command(&["serve"]));
+    let address = daemon.address();
+    add(&bench, "ana", "viewer");
+    let headers = [("accept", "text/html"), ("sec-fetch-site", "cross-site")];
+    let again = send(&address, "GET", "/models", &headers, "");
+    assert!(
+        again.status == 200 && again.body.contains("http-equiv=\"refresh\""),
+        "{}",
+        again.body
+    );
+    let session = log_in(&address, "ana", PASSWORD).session();
+    let headers = [
+        ("accept", "text/html"),
+        ("sec-fetch-site", "same-origin"),
+        ("cookie", session.as_str()),
+    ];
+    assert!(
+        send(&address, "GET", "/models", &headers, "")
+            .body
+            .contains("<nav")
+    );
+}
+
+#[test]
+fn users_are_kept_by_the_command_line() {
+    let bench = Bench::new(API);
+    bench.append(b"");
+    bench.output(&["serve", "--once"]);
+    assert!(
+        bench
+            .output(&["user", "list"])
+            .contains("nobody may change anything")
+    );
+    add(&bench, "ana", "approver");
+    let list: serde_json::Value =
+        serde_json::from_str(&bench.output(&["user", "list", "--format", "json"])).expect("JSON");
+    assert_eq!(
+        (&list[0]["name"], &list[0]["role"]),
+        (&"ana".into(), &"approver".into())
+    );
+    assert!(
+        bench
+            .refusal(&["user", "add", "ana"], 1)
+            .contains("there is a user ana")
+    );
+    assert!(
+        bench
+            .refusal(&["user", "add", "a b"], 1)
+            .contains("a name is 1 to 64 letters")
+    );
+    assert!(
+        bench
+            .refusal(&["user", "add", "ben"], 1)
+            .contains("at least 12 characters"),
+        "nothing was typed"
+    );
+    assert!(
+        bench
+            .refusal(&["user", "role", "ben", "viewer"], 1)
+            .contains("there is no user ben")
+    );
+    bench.refusal(&["user", "role", "ana", "king"], 2);
+    bench.output(&["user", "role", "ana", "viewer"]);
+    assert!(bench.output(&["user", "list"]).contains("viewer"));
+    bench.output(&["user", "remove", "ana"]);
+    assert!(!bench.output(&["user", "list"]).contains("ana"));
+}

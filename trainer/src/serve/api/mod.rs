@@ -9,18 +9,21 @@ mod llm;
 mod refusal;
 mod status;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use super::connection::Peer;
 use super::host;
 use super::metrics::metrics;
+use super::pages::Viewer;
 use super::shared::Access;
 use refusal::Refusal;
 
@@ -28,6 +31,8 @@ use refusal::Refusal;
 const MAX_BODY: usize = 16 * 1024;
 /// Bytes of a request's target at most.
 const MAX_TARGET: usize = 2048;
+/// Paths that ask for a key of their own.
+const KEYED: [&str; 2] = ["/v1/decisions", "/v1/decisions/stream"];
 /// How long an answer may take.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -67,13 +72,8 @@ pub fn nothing() -> Response {
 
 /// What holds for every request: who may ask, how long it may take, and that nobody keeps the answer.
 async fn gate(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
-    let mut response = match allowed(&access, &request) {
-        Ok(()) => match tokio::time::timeout(LONGEST, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "it took too long").into_response(),
-        },
-        Err(refusal) => refusal.into_response(),
-    };
+    let answer = answer(&access, request, next).await;
+    let mut response = answer.unwrap_or_else(Refusal::into_response);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(
@@ -81,6 +81,39 @@ async fn gate(State(access): State<Arc<Access>>, request: Request, next: Next) -
         HeaderValue::from_static("nosniff"),
     );
     response
+}
+
+/// Programs on this machine read by themselves. What comes through a proxy, once there are users, needs a session, the
+/// proxy's word, or the token; paths with keys of their own look at them.
+async fn known(access: &Arc<Access>, headers: &HeaderMap, peer: IpAddr) -> Result<(), Refusal> {
+    match Viewer::of(access, headers, peer).await {
+        Ok(viewer) if viewer.reads() => Ok(()),
+        _ => {
+            let text = "through a proxy this needs a session of the dashboard, or the token of [api] token_file";
+            Err(Refusal::new(StatusCode::UNAUTHORIZED, text))
+        }
+    }
+}
+
+/// Where a request comes from, when who asks must be known.
+fn stranger(access: &Access, request: &Request) -> Option<(HeaderMap, IpAddr)> {
+    let headers = request.headers();
+    if host::is_direct(headers) || KEYED.contains(&request.uri().path()) || bears_token(access, headers) {
+        return None;
+    }
+    let peer = request.extensions().get();
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(Peer(peer))| peer.ip());
+    Some((headers.clone(), peer))
+}
+
+async fn answer(access: &Arc<Access>, request: Request, next: Next) -> Result<Response, Refusal> {
+    allowed(access, &request)?;
+    if let Some((headers, peer)) = stranger(access, &request) {
+        known(access, &headers, peer).await?;
+    }
+    tokio::time::timeout(LONGEST, next.run(request))
+        .await
+        .map_err(|_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "it took too long"))
 }
 
 fn allowed(access: &Access, request: &Request) -> Result<(), Refusal> {
@@ -105,12 +138,16 @@ fn authorise(access: &Access, headers: &HeaderMap) -> Result<(), Refusal> {
         let text = "nothing can be changed here: set [api] token_file";
         return Err(Refusal::new(StatusCode::FORBIDDEN, text));
     }
-    let given = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-    let token = given.and_then(|given| given.strip_prefix(b"Bearer "));
-    if token.is_some_and(|token| access.is_token(token)) {
+    if bears_token(access, headers) {
         Ok(())
     } else {
         let text = "a change needs `Authorization: Bearer` with the token of [api] token_file";
         Err(Refusal::new(StatusCode::UNAUTHORIZED, text))
     }
+}
+
+fn bears_token(access: &Access, headers: &HeaderMap) -> bool {
+    let given = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+    let token = given.and_then(|given| given.strip_prefix(b"Bearer "));
+    token.is_some_and(|token| access.is_token(token))
 }

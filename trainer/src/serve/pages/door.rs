@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::layout::{error_page, fragment};
+use super::layout::{error_page, fragment, once_more};
 use super::origin;
 use super::preferences;
 use super::refusal::Refusal;
@@ -117,6 +117,13 @@ fn log_in(uri: &Uri, is_safe: bool, headers: &HeaderMap) -> Result<Response, Ref
     }
     if !is_safe || !wants_page {
         return Err(Refusal::LogIn);
+    }
+    // A link on another site, such as in a chat, brings no strict cookie. Asked for again from a page of ours it does.
+    let came_from_elsewhere = headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| site.as_bytes() == b"cross-site");
+    if came_from_elsewhere {
+        return Ok(once_more());
     }
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     let to = format!("/log-in?next={}", escaped(target));

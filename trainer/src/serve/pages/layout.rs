@@ -14,6 +14,9 @@ use crate::explain::Lang;
 use crate::figures::grouped;
 use crate::user::Role;
 
+/// The type of every page.
+const HTML: &str = "text/html; charset=utf-8";
+
 /// Where in the navigation a page is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -212,7 +215,7 @@ figures!(u8 u16 u32 u64 usize i64 f32 f64);
 /// The template cannot be written.
 pub fn page(template: &impl Template) -> Result<Response, Refusal> {
     let html = template.render()?;
-    Ok(([(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response())
+    Ok(([(header::CONTENT_TYPE, HTML)], html).into_response())
 }
 
 #[derive(Template)]
@@ -228,6 +231,12 @@ struct ErrorPage<'a> {
 struct Fault<'a> {
     heading: &'a str,
     text: &'a str,
+}
+
+/// A page that asks for itself again.
+pub fn once_more() -> Response {
+    let html = "<!doctype html><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0\"><title>Sekisho</title>";
+    ([(header::CONTENT_TYPE, HTML)], html).into_response()
 }
 
 /// An error in the layout of every page.

@@ -70,6 +70,7 @@ use axum::response::{IntoResponse, Response};
 pub use dashboard::Dashboard;
 pub use known::Known;
 use refusal::Refusal;
+pub use viewer::Viewer;
 
 use super::api;
 use super::shared::Access;
