@@ -19,12 +19,14 @@
   const axes = (value) => {
     const base = { stroke: resolved("--soft"), grid: { stroke: resolved("--faint"), width: 1 }, ticks: { stroke: resolved("--faint") } };
     const time = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit" });
+    const second = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
     const day = new Intl.DateTimeFormat(lang, { month: "short", day: "numeric" });
-    const shown = (plot, splits) => splits.map((at) => (plot.scales.x.max - plot.scales.x.min > 100_000 ? day : time).format(new Date(at * 1000)));
+    const fit = ({ min, max }) => (max - min > 100_000 ? day : max - min < 600 ? second : time);
+    const shown = (plot, splits) => splits.map((at) => fit(plot.scales.x).format(new Date(at * 1000)));
     return [{ ...base, values: shown }, { ...base, values: (_, splits) => splits.map(value), size: 56 }];
   };
 
-  const draw = (id, height, scale, series, data, value) => {
+  const draw = (id, height, scale, series, data, value, bands = []) => {
     const element = document.getElementById(id);
     if (!element) return undefined;
     element.replaceChildren();
@@ -35,7 +37,8 @@
       cursor: { drag: { x: false, y: false } },
       scales: { y: { range: scale } },
       axes: axes(value),
-      series: [{ label: "", value: (_, at) => (at ? when.format(new Date(at * 1000)) : "–") }, ...series],
+      bands,
+      series: [{ label: labels.at, value: (_, at) => (at ? when.format(new Date(at * 1000)) : "–") }, ...series],
     };
     const plot = new window.uPlot(options, data, element);
     plots.push(plot);
@@ -106,7 +109,9 @@
         value: (_, __, ___, at) => (at === null || at === undefined || raw[index][at] === null ? "–" : number.format(raw[index][at])),
       };
     });
-    draw("verdicts", 260, (_, __, most) => [0, Math.max(1, most * 1.1)], series, [times, ...order.map((index) => sums[index])], (value) => number.format(value));
+    // Filled down to the curve below only, so that colours do not mix.
+    const between = order.slice(1).map((_, place) => ({ series: [place + 1, place + 2] }));
+    draw("verdicts", 260, (_, __, most) => [0, Math.max(1, most * 1.1)], series, [times, ...order.map((index) => sums[index])], (value) => number.format(value), between);
     const tint = resolved("--second");
     const curve = { label: labels.share, stroke: tint, fill: faded(tint, 0.2), width: 1.5, points: { show: false }, value: (_, value) => percent(value) };
     draw("share", 160, () => [0, 100], [curve], [times, share], percent);

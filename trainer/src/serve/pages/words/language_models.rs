@@ -29,7 +29,7 @@ words! {
         asked: "Asked" | "試行",
         failed: "Failed" | "失敗",
         p50: "Median" | "中央値",
-        p95: "95 %" | "95%",
+        p95: "95 %" | "95% 値",
         claims: "Claims found true" | "真と確認された主張",
         last_error: "Last error" | "最後のエラー",
         week: "Requests and durations of the last seven days." | "直近 7 日間のリクエストと所要時間です。",

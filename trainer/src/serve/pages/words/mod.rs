@@ -116,6 +116,8 @@ mod tests {
 
     #[test]
     fn every_text_is_there_in_both_languages() {
+        // Names are the same in both.
+        let names = ["nginx"];
         let places = |text: &str| {
             let mut places: Vec<String> = Regex::new(r"\{\d\}")
                 .unwrap()
@@ -131,7 +133,7 @@ mod tests {
                 "{key}: {english}"
             );
             let is_japanese = japanese.chars().any(|character| character as u32 > 0x2fff);
-            assert!(is_japanese, "{key}: {japanese}");
+            assert!(is_japanese || names.contains(japanese), "{key}: {japanese}");
             assert_eq!(places(english), places(japanese), "{key}");
         }
     }
@@ -152,6 +154,9 @@ mod tests {
     fn own_text(template: &str) -> Option<String> {
         let code = Regex::new(r"(?s)\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}").unwrap();
         let plain = code.replace_all(template, "");
+        // The value of a button goes to the daemon; people read what stands within it.
+        let button = Regex::new(r#"(<button\b[^>]*?) value="[^"]*""#).unwrap();
+        let plain = button.replace_all(&plain, "$1");
         let shown = Regex::new(r#"(?:aria-label|title|placeholder|alt|value)="([^"]*)""#).unwrap();
         let attributes: Vec<&str> = shown
             .captures_iter(&plain)
@@ -159,14 +164,10 @@ mod tests {
             .collect();
         let between = Regex::new(r"(?s)<[^>]*>").unwrap();
         let text = between.replace_all(&plain, " ").into_owned();
-        // Values of hidden fields and buttons are ours to read.
-        let hidden = ["en", "ja", "auto", "light", "dark"];
         attributes
             .into_iter()
             .chain(text.split_whitespace())
-            .find(|text| {
-                text.chars().any(char::is_alphabetic) && !hidden.contains(text) && *text != "Sekisho"
-            })
+            .find(|text| text.chars().any(char::is_alphabetic) && *text != "Sekisho")
             .map(str::to_owned)
     }
 
