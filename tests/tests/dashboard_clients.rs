@@ -28,7 +28,10 @@ fn every_button_about_a_client_does_what_it_says() {
     let site = site(Module::Production);
     site.write("allowed", b"# nobody yet\n203.0.113.250\n");
     let folder = site.path().to_owned();
-    let nginx = site.start(&checked("sekisho_samples %DIR%/samples contrast=100%;", LOCATIONS));
+    let nginx = site.start(&checked(
+        "sekisho_samples %DIR%/samples contrast=100%;",
+        LOCATIONS,
+    ));
     let referer = ("Referer", "http://shop.test/index.html");
     for number in 0..12 {
         let target = if number % 2 == 0 {
@@ -229,6 +232,7 @@ fn pages_look_as_they_did() {
         "paths": {
             "clients": "/clients?order=requests",
             "client": "/clients/4",
+            "pictures": "/clients/4#pictures",
             "groups": "/groups?range=all",
             "look-up": "/look-up?id=00000000000000c0",
         },

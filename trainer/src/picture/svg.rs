@@ -52,14 +52,29 @@ impl Anchor {
 
 impl Svg {
     /// A picture of this size with a name and a description.
-    pub fn new(class: &str, (width, height): (f64, f64), title: &str, description: &str) -> Svg {
+    pub fn new(class: &str, size: (f64, f64), title: &str, description: &str) -> Svg {
+        Svg::with_role("img", class, size, title, description)
+    }
+
+    /// The same with links in it: the children of an image are hidden from those who do not see it.
+    pub fn linked(class: &str, size: (f64, f64), title: &str, description: &str) -> Svg {
+        Svg::with_role("group", class, size, title, description)
+    }
+
+    fn with_role(
+        role: &str,
+        class: &str,
+        (width, height): (f64, f64),
+        title: &str,
+        description: &str,
+    ) -> Svg {
         let mut svg = Svg {
             text: String::new(),
             groups: 0,
         };
         let (width, height) = (number(width), number(height));
         svg.put(format_args!(
-            "<svg class=\"{class}\" viewBox=\"0 0 {width} {height}\" role=\"img\" focusable=\"false\"><title>{}</title>",
+            "<svg class=\"{class}\" viewBox=\"0 0 {width} {height}\" role=\"{role}\" focusable=\"false\"><title>{}</title>",
             escaped(title)
         ));
         if !description.is_empty() {

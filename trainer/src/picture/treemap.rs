@@ -33,7 +33,7 @@ pub struct Tile {
 
 /// Draws the parts, greatest first.
 pub fn treemap(title: &str, description: &str, tiles: &[Tile]) -> String {
-    let mut svg = Svg::new("pic treemap", SIZE, title, description);
+    let mut svg = Svg::linked("pic treemap", SIZE, title, description);
     let amounts: Vec<u64> = tiles.iter().map(|tile| tile.amount).collect();
     for (tile, cell) in tiles.iter().zip(cells(&amounts, [0.0, 0.0, SIZE.0, SIZE.1])) {
         let [left, top, width, height] = cell;

@@ -81,7 +81,11 @@ fn a_verdict_becomes_label_case_example_and_record() {
         shown.out
     );
     let own = bench.document(&["192.0.2.66"]);
-    assert_eq!(own["sources"][0]["snapshot"], json!(id), "with its label it is another snapshot");
+    assert_eq!(
+        own["sources"][0]["snapshot"],
+        json!(id),
+        "with its label it is another snapshot"
+    );
     let label = bench.run(&["label", "resolve", "192.0.2.66"]);
     assert!(
         label.out.contains("operator") && label.out.contains("crawler"),
