@@ -197,6 +197,51 @@ fn nginx_that_cannot_be_watched_are_told_with_their_line() {
 }
 
 #[test]
+fn targets_of_notices_that_cannot_be_told_are_named_with_their_line() {
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let error = read_text(text, &[]).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{text}\n{error}");
+    }
+    let one = "[[notify]]\nname = \"chat\"\nkind = \"slack\"\nurl_file = \"/etc/sekisho/chat\"\n";
+    let (config, _) = read_text(one, &[]).unwrap();
+    let target = &config.notify[0];
+    assert_eq!(
+        (target.min_interval, target.group_window, target.events.len()),
+        (300, 30, 3)
+    );
+    check(
+        "[[notify]]\nname = \"chat\"\nkind = \"slack\"\n",
+        "sekisho.toml:1:1: missing field `url_file`",
+    );
+    check(&one.replace("slack", "pager"), "sekisho.toml:3:");
+    check(
+        &one.replace("chat\"\nkind", "my chat\"\nkind"),
+        "sekisho.toml:2: name is 1 to 64 of",
+    );
+    check(
+        &format!("{one}{one}"),
+        "sekisho.toml:6: name is that of another target",
+    );
+    check(
+        &format!("{one}events = []\n"),
+        "sekisho.toml:5: events is a list of",
+    );
+    check(
+        &format!("{one}key_file = \"/k\"\n"),
+        "sekisho.toml:5: key_file is of no use with kind = \"slack\"",
+    );
+    check(
+        &format!("{one}min_interval = 90000\n"),
+        "sekisho.toml:5: min_interval is 0 to 86400 seconds",
+    );
+    check(
+        "[dashboard]\nurl = \"sekisho.example\"\n",
+        "sekisho.toml:2: url is the address of the dashboard",
+    );
+}
+
+#[test]
 fn what_retraining_cannot_work_with_is_told_with_its_line() {
     #[track_caller]
     fn check(line: &str, expected: &str) {

@@ -261,7 +261,7 @@ fn models_elsewhere_see_runbooks_only_when_they_are_shared() {
     #[track_caller]
     fn check(local: bool, share: bool, expected: bool) {
         let answer = json!({"category": "catalogue_scrape", "claims": []}).to_string();
-        let gateway = Gateway::start(vec![chat("m", &answer)]);
+        let gateway = Gateway::start(vec![chat("m", &answer); 2]);
         let bench = bench(&[("old.md", OLD.as_bytes())], &format!("share = {share}\n"));
         append(
             &bench,
@@ -277,6 +277,16 @@ fn models_elsewhere_see_runbooks_only_when_they_are_shared() {
         );
         let sent = String::from_utf8_lossy(&gateway.seen()[0].body).into_owned();
         assert_eq!(sent.contains("write to the owner"), expected, "{local} {share}");
+        // The same is not asked twice; with another page in it, it is another question.
+        bench.explain(&[CLIENT]);
+        fs::write(
+            bench.path("runbooks/new.md"),
+            "# Catalogue scraping\nAnother page.\n",
+        )
+        .expect("written");
+        let how = if expected { "asked" } else { "kept" };
+        assert_eq!(bench.document(&[CLIENT])["language_model"]["how"], how);
+        assert_eq!(gateway.seen().len(), 1 + usize::from(expected));
     }
     check(true, false, true);
     check(false, false, false);

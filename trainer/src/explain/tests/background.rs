@@ -105,9 +105,9 @@ fn the_nearest_cases_come_first_one_of_a_client() {
     snapshot.requests += 1;
     let rows = [
         row("credential_stuffing", 1, "correct"),
-        row("model_baseline", 2, "false_positive"),
+        row("price_watch", 2, "false_positive"),
         row("catalogue_scrape", 3, "correct"),
-        row("faceted_crawl", 3, "unclear"),
+        row("model_baseline", 3, "unclear"),
     ];
     let ruler = Ruler::default();
     let compared = candidates(&snapshot, &ruler, &rows);
