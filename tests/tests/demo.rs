@@ -207,7 +207,11 @@ fn it_stays_up_until_it_is_interrupted() {
         "somebody else shops on"
     );
 
-    let listed = || get(&demo.dashboard, "/clients?order=score", "").contains(">203.0.113.9<").then_some(());
+    let listed = || {
+        get(&demo.dashboard, "/clients?order=score", "")
+            .contains(">203.0.113.9<")
+            .then_some(())
+    };
     wait_for(listed).expect("the dashboard lists who was stopped");
     let now = get(&demo.dashboard, "/", "");
     assert!(

@@ -56,9 +56,9 @@ pub use rows::{ExportRow, Selection};
 pub use search::SearchPage;
 pub use sources::SourceTotals;
 pub use told::ToldRow;
-pub use traffic::{COARSE, FINE, Reading, TrafficCounts};
 #[cfg(test)]
 pub use traffic::TrafficRow;
+pub use traffic::{COARSE, FINE, Reading, TrafficCounts};
 
 /// Marks a SQLite file as ours (`PRAGMA application_id`): "Skst" in ASCII.
 const APPLICATION: i32 = 0x536b_7374;

@@ -89,7 +89,8 @@ async fn known(access: &Arc<Access>, headers: &HeaderMap, peer: IpAddr) -> Resul
     match Viewer::of(access, headers, peer).await {
         Ok(viewer) if viewer.reads() => Ok(()),
         _ => {
-            let text = "through a proxy this needs a session of the dashboard, or the token of [api] token_file";
+            let text =
+                "through a proxy this needs a session of the dashboard, or the token of [api] token_file";
             Err(Refusal::new(StatusCode::UNAUTHORIZED, text))
         }
     }
@@ -102,7 +103,9 @@ fn stranger(access: &Access, request: &Request) -> Option<(HeaderMap, IpAddr)> {
         return None;
     }
     let peer = request.extensions().get();
-    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(Peer(peer))| peer.ip());
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(Peer(peer))| {
+        peer.ip()
+    });
     Some((headers.clone(), peer))
 }
 

@@ -136,8 +136,7 @@ pub fn hours(rows: &[(u32, u64)], now: u32) -> String {
 /// Names of the curves.
 pub fn labels(words: &Now, lang: Lang) -> String {
     let verdicts = VERDICTS.map(|name| verdict(lang, name));
-    json!({"at": words.at, "verdicts": verdicts, "share": words.share, "samples": words.samples})
-        .to_string()
+    json!({"at": words.at, "verdicts": verdicts, "share": words.share, "samples": words.samples}).to_string()
 }
 
 #[cfg(test)]
