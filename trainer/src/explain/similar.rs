@@ -134,7 +134,8 @@ struct Slim {
     window: Window,
 }
 
-/// Rows that can be compared with a snapshot, the nearest first; of equally near ones the newest.
+/// Rows that can be compared with a snapshot, the nearest first; of equally near ones those on
+/// which there is feedback, then the newest.
 pub fn candidates<'a>(snapshot: &Snapshot, ruler: &Ruler, rows: &'a [CaseRow]) -> Vec<Candidate<'a>> {
     let Some(own) = features(&snapshot.features) else {
         return Vec::new();
@@ -151,7 +152,10 @@ pub fn candidates<'a>(snapshot: &Snapshot, ruler: &Ruler, rows: &'a [CaseRow]) -
     };
     let mut found: Vec<Candidate<'_>> = rows.iter().filter_map(compare).collect();
     found.sort_by(|a, b| {
-        let nearer = b.near.total_cmp(&a.near).then(b.at.cmp(&a.at));
+        let has_feedback = |candidate: &Candidate<'_>| candidate.row.feedback.is_some();
+        let nearer = b.near.total_cmp(&a.near);
+        let nearer = nearer.then(has_feedback(b).cmp(&has_feedback(a)));
+        let nearer = nearer.then(b.at.cmp(&a.at));
         nearer.then_with(|| a.row.snapshot.cmp(&b.row.snapshot))
     });
     found
