@@ -106,7 +106,7 @@ export default async (t) => {
   await t.test("a block page's reference leads to the client and why", async ({ page }) => {
     await t.logIn(page, "vic");
     await open(page, crawler);
-    const reference = await page.locator('a[href^="/look-up"]').first().textContent();
+    const reference = await page.locator('main a[href^="/look-up?id="]').first().textContent();
     await page.goto("/look-up");
     await t.accessible(page);
     await page.fill('input[name="id"]', ` ${reference.slice(0, 4)} ${reference.slice(4)} `);
