@@ -26,7 +26,7 @@
     return [{ ...base, values: shown }, { ...base, values: (_, splits) => splits.map(value), size: 56 }];
   };
 
-  const draw = (id, height, scale, series, data, value, bands = []) => {
+  const draw = (id, height, { now, seconds }, scale, series, data, value, bands = []) => {
     const element = document.getElementById(id);
     if (!element) return undefined;
     element.replaceChildren();
@@ -35,7 +35,7 @@
       width: element.clientWidth || 300,
       height,
       cursor: { drag: { x: false, y: false } },
-      scales: { y: { range: scale } },
+      scales: { x: { range: () => [now - seconds, now] }, y: { range: scale } },
       axes: axes(value),
       bands,
       series: [{ label: labels.at, value: (_, at) => (at ? when.format(new Date(at * 1000)) : "–") }, ...series],
@@ -91,12 +91,14 @@
       const counts = hours.rows.map(([, count]) => count);
       const tint = resolved("--second");
       const bars = { label: labels.samples, stroke: tint, fill: faded(tint, 0.3), paths: window.uPlot.paths.bars({ size: [0.8] }), points: { show: false } };
-      draw("hours", 220, (_, __, most) => [0, Math.max(1, most * 1.1)], [bars], [times, counts], (value) => number.format(value));
+      draw("hours", 220, hours, (_, __, most) => [0, Math.max(1, most * 1.1)], [bars], [times, counts], (value) => number.format(value));
       return;
     }
     if (state.rows.size === 0) return;
     place.hidden = false;
     const { times, sums, raw, share } = columns();
+    // A curve of one point is no line.
+    const lone = times.length === 1;
     const order = NAMES.map((_, index) => index).reverse();
     const series = order.map((index) => {
       const tint = resolved(NAMES[index]);
@@ -105,16 +107,16 @@
         stroke: tint,
         fill: faded(tint, 0.35),
         width: 1,
-        points: { show: false },
+        points: { show: lone },
         value: (_, __, ___, at) => (at === null || at === undefined || raw[index][at] === null ? "–" : number.format(raw[index][at])),
       };
     });
     // Filled down to the curve below only, so that colours do not mix.
     const between = order.slice(1).map((_, place) => ({ series: [place + 1, place + 2] }));
-    draw("verdicts", 260, (_, __, most) => [0, Math.max(1, most * 1.1)], series, [times, ...order.map((index) => sums[index])], (value) => number.format(value), between);
+    draw("verdicts", 260, state, (_, __, most) => [0, Math.max(1, most * 1.1)], series, [times, ...order.map((index) => sums[index])], (value) => number.format(value), between);
     const tint = resolved("--second");
-    const curve = { label: labels.share, stroke: tint, fill: faded(tint, 0.2), width: 1.5, points: { show: false }, value: (_, value) => percent(value) };
-    draw("share", 160, () => [0, 100], [curve], [times, share], percent);
+    const curve = { label: labels.share, stroke: tint, fill: faded(tint, 0.2), width: 1.5, points: { show: lone }, value: (_, value) => percent(value) };
+    draw("share", 160, state, () => [0, 100], [curve], [times, share], percent);
   };
 
   const take = (text) => {

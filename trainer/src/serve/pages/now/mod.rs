@@ -14,6 +14,7 @@ use axum::response::Response;
 use axum::routing::get;
 use serde::Deserialize;
 
+use super::door::escaped;
 use super::layout::{Frame, Place, page};
 use super::refusal::Refusal;
 use super::viewer::Viewer;
@@ -118,26 +119,10 @@ async fn front(
             .render()
         })
         .transpose()?;
-    let query =
-        |span: Span, zone: &str| format!("?span={}&zone={}", span.as_str(), super::door::escaped(zone));
     let shown = rows.iter().rev().take(SHOWN).cloned().collect();
     page(&NowPage {
-        spans: Span::ALL
-            .into_iter()
-            .map(|each| Choice {
-                query: query(each, &zone),
-                word: each.word(words).to_owned(),
-                is_chosen: each == span,
-            })
-            .collect(),
-        zones: zones
-            .iter()
-            .map(|name| Choice {
-                query: query(span, name),
-                word: name.clone(),
-                is_chosen: *name == zone,
-            })
-            .collect(),
+        spans: spans(span, &zone, words),
+        zones: choices(&zones, span, &zone),
         events: format!("/now/events{}", query(span, &zone)),
         json: series::json(&rows, span, at),
         labels: series::labels(words, viewer.lang),
@@ -152,6 +137,29 @@ async fn front(
         frame,
         words,
     })
+}
+
+/// The query of a span and a zone.
+fn query(span: Span, zone: &str) -> String {
+    format!("?span={}&zone={}", span.as_str(), escaped(zone))
+}
+
+fn spans(chosen: Span, zone: &str, words: &Now) -> Vec<Choice> {
+    let choice = |span: Span| Choice {
+        query: query(span, zone),
+        word: span.word(words).to_owned(),
+        is_chosen: span == chosen,
+    };
+    Span::ALL.into_iter().map(choice).collect()
+}
+
+fn choices(zones: &[String], span: Span, chosen: &str) -> Vec<Choice> {
+    let choice = |zone: &String| Choice {
+        query: query(span, zone),
+        word: zone.clone(),
+        is_chosen: zone == chosen,
+    };
+    zones.iter().map(choice).collect()
 }
 
 /// What there is to see at Unix second `at`.
