@@ -92,7 +92,7 @@ words! {
         end_lifted: "lifted" | "解除",
         end_replaced: "replaced by another" | "別の処分に置換",
         end_gone: "gone from nginx" | "nginxから消失",
-        nginx: "nginx" | "nginx",
+        nginx: "nginx" | "対象のnginx",
         labels: "Labels" | "ラベル",
         class: "Class" | "種別",
         origin: "Origin" | "由来",
