@@ -31,6 +31,11 @@ as_root() {
 }
 
 installed() { # PACKAGE
+    # Those of others than Debian have both in one, and Debian's npm cannot stand beside them.
+    case "$1" in
+        nodejs) command -v node >/dev/null && return ;;
+        npm) command -v npm >/dev/null && return ;;
+    esac
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 

@@ -27,7 +27,6 @@ words! {
         dark: "Dark" | "暗",
         next: "Next" | "次へ",
         first: "Back to the start" | "先頭へ",
-        nothing: "Nothing yet" | "まだ何もありません",
         open: "Anybody who reaches this page may read it, and nobody may change anything. To change that, add a user:" | "このページは到達できる人なら誰でも閲覧でき、変更は誰にもできません。変更するには利用者を追加してください:",
         refused: "Refused" | "受け付けられません",
         forbidden: "Not allowed" | "権限がありません",
