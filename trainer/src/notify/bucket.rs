@@ -37,7 +37,7 @@ impl Bucket {
 
     /// Without one token; `None` when there is none.
     pub fn take(self) -> Option<Bucket> {
-        (self.tokens >= 1.0).then(|| Bucket {
+        (self.tokens >= 1.0).then_some(Bucket {
             tokens: self.tokens - 1.0,
             ..self
         })

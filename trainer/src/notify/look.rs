@@ -38,10 +38,16 @@ pub enum LookError {
     Store(#[from] StoreError),
     /// Clusters cannot be found.
     #[error(transparent)]
-    Report(#[from] ReportError),
+    Report(Box<ReportError>),
     /// The state of retraining cannot be read.
     #[error(transparent)]
     Retrain(#[from] RetrainError),
+}
+
+impl From<ReportError> for LookError {
+    fn from(error: ReportError) -> LookError {
+        LookError::Report(Box::new(error))
+    }
 }
 
 /// Looks at everything, at Unix second `now`, and puts what is new into the outbox; how many events these are.

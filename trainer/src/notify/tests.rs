@@ -118,7 +118,7 @@ impl Bench {
     }
 
     fn tally(&self) -> Tally {
-        super::tallies(&self.store, &[self.target.clone()])
+        super::tallies(&self.store, std::slice::from_ref(&self.target))
             .unwrap()
             .remove(0)
     }

@@ -197,7 +197,7 @@ fn name(number: u64) -> (String, String) {
         _ => drawn / 4 % 4000,
     };
     let (high, low) = (network / 250, network % 250);
-    if drawn % 20 == 0 {
+    if drawn.is_multiple_of(20) {
         let own = mix(number);
         return (
             format!("2001:db8:{network:x}:{:x}::/64", own % 0xffff),

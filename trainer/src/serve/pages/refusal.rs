@@ -74,7 +74,7 @@ impl Refusal {
             Refusal::LogIn => (words.log_in, words.log_in_first.to_owned()),
             Refusal::Role(role) => {
                 let role = words.role(*role);
-                (words.forbidden, fill(words.role_text, &[&role]))
+                (words.forbidden, fill(words.role_text, &[role]))
             }
             Refusal::Foreign => (words.refused, words.foreign_text.to_owned()),
             Refusal::Stale => (words.refused, words.stale_text.to_owned()),

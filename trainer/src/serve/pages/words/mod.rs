@@ -111,8 +111,6 @@ mod tests {
         LanguageModels::PAIRS,
         Models::PAIRS,
     ];
-    /// What is the same in Japanese.
-    const NAMES: [&str; 2] = ["English", "nginx"];
 
     #[test]
     fn every_text_is_there_in_both_languages() {
