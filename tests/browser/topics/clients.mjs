@@ -145,6 +145,20 @@ export default async (t) => {
     assert.match(await page.locator(".empty").textContent(), /Nothing was explained/);
   });
 
+  await t.test("what an operator says of an explanation is kept, and labels the client", async ({ page }) => {
+    await t.logIn(page, "olga");
+    await open(page, crawler);
+    await page.fill("#said-note", "reads <b>all</b>");
+    const kind = await page.locator("#said-kind option").first().getAttribute("value");
+    await page.selectOption("#said-kind", kind);
+    await page.click('button[value="wrong_category"]');
+    assert.match(await done(page), /Your word is kept/);
+    const row = page.locator("section", { has: page.locator("#labels") }).locator("tbody tr").first();
+    assert.match(await row.textContent(), /crawler.*operator.*olga/s);
+    await page.goto("/explanations");
+    assert.ok((await page.locator("main tbody tr").count()) >= 1, "it stands on a kept explanation");
+  });
+
   await t.test("everything is there in Japanese", { locale: "ja-JP" }, async ({ page }) => {
     await t.logIn(page, "vic");
     await open(page, crawler);

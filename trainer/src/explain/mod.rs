@@ -45,13 +45,14 @@ use crate::scan::ScanError;
 use crate::store::{Names, Store, StoreError};
 use crate::visible::escaped;
 pub use background::Background;
+pub use category::Category;
 pub use consult::{Consulted, Inquiry, MOST_ANSWERS, Source};
 pub use gather::{Asked, Gathered, gather, gather_among, people};
 pub use models::Models;
 use prompt::{Sight, prompt};
 pub use report::Report;
 pub use template::template;
-pub use view::View;
+pub use view::{View, kinds};
 pub use visitors::Visitors;
 pub use words::{Lang, feature_figure, feature_noun, time as length};
 

@@ -3,13 +3,18 @@
 use serde_json::Value;
 
 use super::background::Labelled;
-use super::category::Category;
+use super::category::{Category, RULES};
 use super::confidence::{Confidence, History, Parts, margin};
 use super::explanation::explain;
 use super::report::Report;
 use super::show;
 use super::snapshot::{Evidence, Snapshot};
 use super::words::{self, Labels, Lang, Text};
+
+/// Every category with its name.
+pub fn kinds(lang: Lang) -> [(Category, &'static str); RULES.len()] {
+    RULES.map(|(category, _)| (category, words::category(lang, category)))
+}
 
 /// One line of the evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]

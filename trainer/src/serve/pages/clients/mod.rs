@@ -8,6 +8,7 @@ mod one;
 mod order;
 mod pictures;
 mod rows;
+mod said;
 mod table;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub fn routes() -> Router<Arc<Access>> {
         .route("/clients/{id}", get(one::page))
         .route("/clients/{id}/label", post(act::label))
         .route("/clients/{id}/ask", post(act::ask))
+        .route("/clients/{id}/feedback", post(said::feedback))
         .route("/clients/{id}/ban", post(order::ban))
         .route("/clients/{id}/lift", post(order::lift))
         .route("/clients/{id}/allow", post(order::allow))

@@ -18,7 +18,8 @@ use super::pictures::{Beside, Drawn, Picture, beside};
 use super::rows::{Row, class_word, origin_word};
 use crate::config::now;
 use crate::explain::{
-    Asked, Background, Consulted, ExplainError, Gathered, Inquiry, Lang, Report, View, gather_among, length,
+    Asked, Background, Category, Consulted, ExplainError, Gathered, Inquiry, Lang, Report, View,
+    gather_among, kinds, length,
 };
 use crate::figures::grouped;
 use crate::serve::shared::Access;
@@ -60,8 +61,28 @@ struct ClientPage {
     done: Option<&'static str>,
     may: bool,
     can_ask: bool,
+    /// What it was explained as, and what else it could be, when there is an explanation.
+    kinds: Option<Kinds>,
     /// Whether nginx can be told of it.
     orders: Reach,
+}
+
+/// Categories as forms have them and as people read them.
+struct Kinds {
+    /// The one that is told.
+    told: &'static str,
+    /// The others.
+    others: Vec<(&'static str, &'static str)>,
+}
+
+impl Kinds {
+    fn of(told: Category, lang: Lang) -> Kinds {
+        let others = kinds(lang).into_iter().filter(|(category, _)| *category != told);
+        Kinds {
+            told: told.as_str(),
+            others: others.map(|(category, name)| (category.as_str(), name)).collect(),
+        }
+    }
 }
 
 /// What nginx can be told of a client.
@@ -137,8 +158,9 @@ struct Whole {
     age: u32,
 }
 
-struct Explained {
-    report: Report,
+/// An explanation, and whom it compares with.
+pub(super) struct Explained {
+    pub(super) report: Report,
     visitors: crate::explain::Visitors,
 }
 
@@ -171,23 +193,7 @@ fn read(
     let Some(client) = store.client(id)? else {
         return Ok(None);
     };
-    let (people, age) = access.known.people(store, &client.zone, now)?;
-    let asked = Asked {
-        client: client.clone(),
-        reference: None,
-        cluster: false,
-    };
-    let explained = match gather_among(store, names, &access.models, &asked, &people) {
-        Err(ExplainError::Store(error)) => return Err(error),
-        Err(error) => Err(error),
-        Ok(mut gathered) => {
-            gathered.background = Background::of(store, &client, &gathered, &access.runbooks, now)?;
-            let answered = answered(access, store, &gathered, now)?;
-            let visitors = gathered.visitors.clone();
-            let report = Report::new(&client, gathered, answered.as_ref());
-            Ok(Explained { report, visitors })
-        }
-    };
+    let (explained, age) = explained(access, store, names, &client, now)?;
     Ok(Some(Whole {
         rows: store.source_rows(id, None, DRAWN)?,
         labels: store.labels(Some(id), 0, LABELS)?,
@@ -198,6 +204,32 @@ fn read(
         explained,
         age,
     }))
+}
+
+/// Why a client was judged so as it is known now, and how many seconds ago those were read that it is compared with.
+pub(super) fn explained(
+    access: &Access,
+    store: &Store,
+    names: &Names,
+    client: &ClientRow,
+    now: u32,
+) -> Result<(Result<Explained, ExplainError>, u32), StoreError> {
+    let (people, age) = access.known.people(store, &client.zone, now)?;
+    let asked = Asked {
+        client: client.clone(),
+        reference: None,
+        cluster: false,
+    };
+    let mut gathered = match gather_among(store, names, &access.models, &asked, &people) {
+        Ok(gathered) => gathered,
+        Err(ExplainError::Store(error)) => return Err(error),
+        Err(error) => return Ok((Err(error), age)),
+    };
+    gathered.background = Background::of(store, client, &gathered, &access.runbooks, now)?;
+    let answered = answered(access, store, &gathered, now)?;
+    let visitors = gathered.visitors.clone();
+    let report = Report::new(client, gathered, answered.as_ref());
+    Ok((Ok(Explained { report, visitors }), age))
 }
 
 /// What a language model said of the same evidence before.
@@ -242,6 +274,7 @@ fn shown(access: &Access, viewer: &Viewer, whole: Whole, done: &str, at: u32) ->
         compared: view.as_ref().map(|view| compared(words, view, whole.age, lang)),
         pictures: drawn.pictures(words),
         features: features.unwrap_or_default(),
+        kinds: explained.map(|explained| Kinds::of(explained.report.category(), lang)),
         trouble: whole.explained.as_ref().err().map(|error| trouble(words, error)),
         view,
         decisions: whole
@@ -375,6 +408,7 @@ fn came_of(acts: &Actions, done: &str) -> Option<&'static str> {
         "allow" => acts.done_allow,
         "disallow" => acts.done_disallow,
         "ask" => acts.done_ask,
+        "feedback" => acts.done_feedback,
         _ => return None,
     })
 }

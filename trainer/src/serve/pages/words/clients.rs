@@ -115,6 +115,13 @@ words! {
         human: "It is human" | "人間である",
         crawler: "It is a crawler" | "クローラーである",
         note: "Note" | "メモ",
+        said_title: "Is the explanation right?" | "この説明は正しいですか",
+        said_text: "Your word becomes a label, an example and a past case, and tells how sure such explanations are." | "回答はラベル・例・過去事例になり、説明の確信度の較正にも使われます。",
+        said_kind: "Or rather" | "正しくは",
+        said_right: "It is right" | "正しい",
+        said_wrong: "It is of this other kind" | "こちらの種別が正しい",
+        said_people: "These are people" | "人間である",
+        said_unclear: "Cannot be said" | "判断できない",
         ban_title: "Stop it, or let it through" | "遮断・通過",
         ban_text: "nginx is told at once." | "nginxに直ちに伝えます。",
         length: "For" | "期間",
@@ -136,6 +143,7 @@ words! {
         done_unbanned: "There was no ban to lift." | "解除する遮断はありませんでした。",
         done_allow: "It is allowed; nginx reads the list within a second or so." | "許可しました。nginxは1秒ほどで一覧を読み直します。",
         done_disallow: "It is allowed no longer." | "許可を取り消しました。",
+        done_feedback: "Your word is kept." | "回答を保存しました。",
         done_ask: "The language model was asked." | "言語モデルに尋ねました。",
     }
 }
