@@ -67,8 +67,7 @@ export default async (t) => {
       return route.continue();
     });
     await page.goto(`http://localhost:${port}/evil`).catch(() => {});
-    await page.evaluate(() => document.forms[0].submit());
-    await page.waitForLoadState();
+    await Promise.all([page.waitForURL(`${t.base}/log-out`), page.evaluate(() => document.forms[0].submit())]);
     await page.unroute("**/*");
     await page.goto("/");
     assert.match(await page.textContent(".who"), /vic/);
