@@ -1,7 +1,8 @@
 #!/bin/bash
 # Holds a running API against its contract: generated requests, good and bad, every answer compared with the contract.
 #   contrib/check-api.sh URL      the location of sekisho_api, such as http://127.0.0.1:8080/sekisho
-# It puts and lifts bans: not for an nginx that serves visitors. EXAMPLES=30 is how many requests each operation gets.
+# It puts and lifts bans: not for an nginx that serves visitors. CONTRACT=docs/serve-openapi.yaml holds a daemon's interface against
+# its own, with KEY= of a bouncer and its TOKEN=. EXAMPLES=30 is how many requests each operation gets.
 # AT is the unix second that the test build of the module takes for now: bans of a second then last.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,8 +24,13 @@ if ! "$venv/bin/schemathesis" --version 2>/dev/null | grep -q "$version"; then
 fi
 
 # The seed makes a failure repeatable; a proxy of the environment has no business between us and this machine.
-clock=()
-if [ -n "${AT:-}" ]; then clock=(--header "X-Sekisho-Time: $AT"); fi
-exec env -u http_proxy -u HTTP_PROXY -u all_proxy -u ALL_PROXY "$venv/bin/schemathesis" --config-file ../contrib/schemathesis.toml run ../docs/openapi.yaml \
+headers=()
+config=contrib/schemathesis.toml
+# The daemon takes POST on paths whose contract is of GET alone.
+if [ "${CONTRACT:-}" = docs/serve-openapi.yaml ]; then config=contrib/schemathesis-serve.toml; fi
+if [ -n "${AT:-}" ]; then headers+=(--header "X-Sekisho-Time: $AT"); fi
+if [ -n "${KEY:-}" ]; then headers+=(--header "X-Api-Key: $KEY"); fi
+if [ -n "${TOKEN:-}" ]; then headers+=(--header "Authorization: Bearer $TOKEN"); fi
+exec env -u http_proxy -u HTTP_PROXY -u all_proxy -u ALL_PROXY "$venv/bin/schemathesis" --config-file "../$config" run "../${CONTRACT:-docs/openapi.yaml}" \
     --url "$1" --max-examples "${EXAMPLES:-30}" --seed 1 --phases examples,coverage,fuzzing,stateful \
-    --no-color --request-timeout 10 "${clock[@]}"
+    --no-color --request-timeout 10 "${headers[@]}"

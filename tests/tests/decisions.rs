@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use sekisho_tests::crowdsec::program;
 use sekisho_tests::daemon::{API, Daemon, output, sekisho, told, until_told};
 use sekisho_tests::nginx::{Module, Nginx, free_port, wait_for};
+use sekisho_tests::source::root;
 use sekisho_tests::visitors::{checked, site};
 use serde_json::Value;
 
@@ -275,4 +276,38 @@ fn a_bouncer_of_crowdsec_follows_our_bans() {
     until("it lifts", || acts().contains("del 192.0.2.7 "));
     assert!(!acts().contains("del 192.0.2.9 "), "{}", acts());
     drop(bouncer);
+}
+
+#[test]
+fn the_daemons_answers_are_as_its_contract_says() {
+    const TOKEN: &str = "fedcba9876543210fedcba9876543210";
+    let site = site(Module::Production);
+    site.write("keys", format!("firewall {KEY}\n").as_bytes());
+    site.write("token", TOKEN.as_bytes());
+    site.write("allow", b"198.51.100.1\n");
+    let more = "sekisho_samples %DIR%/samples contrast=100%; sekisho_allow file=%DIR%/allow;";
+    let locations = format!("location / {{ sekisho_dry_run off; }} {API}");
+    let nginx = site.start(&checked(more, &locations));
+    let section = "token_file = \"%DIR%/token\"\n[decisions]\nbouncer_keys_file = \"%DIR%/keys\"\n";
+    let daemon = Daemon::start(&nginx, section);
+    for number in 0..30 {
+        nginx.get(&format!("/item/{number}"), &[("X-Real-IP", "192.0.2.7")]);
+    }
+    until("a client is stored", || daemon.get("/v1/clients/1", "").0 == 200);
+    let checked = Command::new(root().join("contrib/check-api.sh"))
+        .arg(format!("http://{}", daemon.address()))
+        .env("CONTRACT", "docs/serve-openapi.yaml")
+        .env("KEY", KEY)
+        .env("TOKEN", TOKEN)
+        .env("EXAMPLES", "10")
+        .output()
+        .expect("bash is installed");
+    let said = String::from_utf8_lossy(&checked.stdout);
+    let errors = String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{said}\n{errors}");
+    assert!(
+        !said.contains("Failures:") && said.contains("Tested: 8"),
+        "{said}"
+    );
+    assert_eq!(daemon.get("/v1/status", "").0, 200);
 }
