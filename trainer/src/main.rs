@@ -36,6 +36,7 @@ mod simulate;
 mod store;
 mod tail;
 mod train;
+mod turns;
 mod user;
 mod visible;
 mod watch;

@@ -5,8 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sekisho_core::key::shown_client;
 use serde::Deserialize;
@@ -20,6 +19,7 @@ use crate::config::{ImportSection, SecretError, now, read_secret};
 use crate::figures::counted;
 use crate::nginx::{MAX_REASON, NginxError};
 use crate::store::{DecisionRow, Names, Store, StoreError};
+use crate::turns::turns;
 use crate::visible::escaped;
 use crate::watch::Live;
 
@@ -31,8 +31,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const MAX_ANSWER: u64 = 32 << 20;
 /// Orders to nginx in one round: the next goes on.
 const MOST_ORDERS: usize = 200;
-/// How often the end of the daemon is looked for meanwhile.
-const GLANCE: Duration = Duration::from_millis(200);
 
 /// Why bans cannot be taken over.
 #[derive(Debug, Error)]
@@ -157,14 +155,11 @@ impl Import {
 
     /// Works until it is stopped.
     pub fn run(mut self, stop: &watch::Receiver<bool>) {
-        while !*stop.borrow() {
-            let until = Instant::now() + Duration::from_secs(self.section.poll_seconds.into());
+        let every = Duration::from_secs(self.section.poll_seconds.into());
+        turns(stop, every, || {
             let outcome = self.round(now());
             self.tell(outcome.err().map(|error| error.to_string()));
-            while !*stop.borrow() && Instant::now() < until {
-                thread::sleep(GLANCE.min(until.saturating_duration_since(Instant::now())));
-            }
-        }
+        });
     }
 
     /// Asks what changed, and makes it so.

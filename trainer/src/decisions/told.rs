@@ -3,8 +3,7 @@
 
 use std::io;
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -13,11 +12,10 @@ use super::log_file::LogFile;
 use super::syslog::Syslog;
 use crate::config::{DecisionsSection, SyslogTarget, now};
 use crate::store::{DecisionEvent, EventKind, Store, StoreError};
+use crate::turns::turns;
 
 /// How often news are looked for.
 const POLL: Duration = Duration::from_secs(1);
-/// How often the end of the daemon is looked for meanwhile.
-const GLANCE: Duration = Duration::from_millis(200);
 /// Events that are told at a time.
 const BATCH: u32 = 500;
 /// What waits because a disk is full or nobody listens is dropped, and counted, when it is more events than this.
@@ -109,15 +107,11 @@ impl Teller {
 
     /// Tells until it is stopped.
     pub fn run(mut self, stop: &watch::Receiver<bool>) {
-        while !*stop.borrow() {
-            let until = Instant::now() + POLL;
+        turns(stop, POLL, || {
             if let Err(error) = self.round(now()) {
                 tracing::debug!("decisions are not told: {error}");
             }
-            while !*stop.borrow() && Instant::now() < until {
-                thread::sleep(GLANCE.min(until.saturating_duration_since(Instant::now())));
-            }
-        }
+        });
     }
 
     /// Tells all listeners what is new.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::canonical::{canonical, tidy};
 use super::category::{Category, Condition, RULES};
 use super::claim::{Claim, MAX_CLAIMS};
-use super::prompt::Sight;
+use super::prompt::{Sight, figures};
 use super::similar::{Candidate, Said};
 use super::snapshot::Snapshot;
 use super::verify::holds;
@@ -167,19 +167,7 @@ fn rows(example: &Example, claims: &[&Claim]) -> String {
     let mut text = "id,feature,value,median,low,high,threshold,attribution\n".to_owned();
     for (place, item) in example.snapshot.evidence.iter().enumerate() {
         if place < STRONGEST || cited(&item.id) {
-            let tail = |number: Option<f64>| number.map_or_else(String::new, |number| number.to_string());
-            let _ = writeln!(
-                text,
-                "{},{},{},{},{},{},{},{}",
-                item.id,
-                item.feature,
-                item.value,
-                item.baseline.median,
-                tail(item.baseline.tails.map(|tails| tails.0)),
-                tail(item.baseline.tails.map(|tails| tails.1)),
-                tail(item.threshold),
-                item.attribution,
-            );
+            let _ = writeln!(text, "{},{},{}", item.id, item.feature, figures(item));
         }
     }
     text

@@ -10,7 +10,7 @@ use super::background::Background;
 use super::category::{Condition, Fact, RULES};
 use super::claim::schema;
 use super::example;
-use super::snapshot::{List, Snapshot};
+use super::snapshot::{Evidence, List, Snapshot};
 use super::verify::{DRIVES, LEAST_RATIO, LEAST_SHARE, MANY};
 use super::words::Lang;
 use super::words::noun_and_figure;
@@ -130,22 +130,30 @@ fn evidence_rows(snapshot: &Snapshot) -> String {
     let mut text = "id,feature,meaning,unit,value,median,low,high,threshold,attribution\n".to_owned();
     for item in &snapshot.evidence {
         let (meaning, _) = noun_and_figure(Lang::En, item, item.value);
-        let tail = |number: Option<f64>| number.map_or_else(String::new, |number| number.to_string());
         let _ = writeln!(
             text,
-            "{},{},\"{meaning}\",{},{},{},{},{},{},{}",
+            "{},{},\"{meaning}\",{},{}",
             item.id,
             item.feature,
             item.unit,
-            item.value,
-            item.baseline.median,
-            tail(item.baseline.tails.map(|tails| tails.0)),
-            tail(item.baseline.tails.map(|tails| tails.1)),
-            tail(item.threshold),
-            item.attribution,
+            figures(item)
         );
     }
     text
+}
+
+/// Value, median, low, high, threshold and attribution, as CSV.
+pub(super) fn figures(item: &Evidence) -> String {
+    let tail = |number: Option<f64>| number.map_or_else(String::new, |number| number.to_string());
+    format!(
+        "{},{},{},{},{},{}",
+        item.value,
+        item.baseline.median,
+        tail(item.baseline.tails.map(|tails| tails.0)),
+        tail(item.baseline.tails.map(|tails| tails.1)),
+        tail(item.threshold),
+        item.attribution,
+    )
 }
 
 /// What the rules look at.

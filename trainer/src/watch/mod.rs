@@ -11,7 +11,6 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -22,9 +21,8 @@ pub use live::{Live, LiveNginx};
 use crate::config::now;
 use crate::nginx::{Nginx, NginxError, Zone};
 use crate::store::{Names, Store, StoreError};
+use crate::turns::turns;
 
-/// How often the end of the daemon is looked for meanwhile.
-const GLANCE: Duration = Duration::from_millis(200);
 /// How often bans are asked for while no counter says that there are new ones: somebody may have lifted one elsewhere.
 const QUIET: Duration = Duration::from_secs(30);
 /// A worker answers nobody else while it looks for bans: it may spend one part in so many of its time on that.
@@ -73,13 +71,7 @@ impl Watch {
 
     /// Watches until it is stopped.
     pub fn run(mut self, stop: &watch::Receiver<bool>) {
-        while !*stop.borrow() {
-            let until = Instant::now() + self.every;
-            self.look();
-            while !*stop.borrow() && Instant::now() < until {
-                thread::sleep(GLANCE.min(until.saturating_duration_since(Instant::now())));
-            }
-        }
+        turns(stop, self.every, || self.look());
     }
 
     /// Asks once, and keeps the answers.
