@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::category::by_rule;
 use super::confidence::History;
-use super::example::{Example, examples};
+use super::example::{Example, Whole, examples};
 use super::feedback::{Given, given};
 use super::gather::Gathered;
 use super::handbook::{Page, pages};
@@ -17,6 +17,19 @@ use crate::store::{ClientRow, Store, StoreError};
 
 /// Past cases that are compared with: the newest.
 const MAX_ROWS: u32 = 500;
+
+/// A past case as an example is made of it.
+fn whole(store: &Store, snapshot: &str) -> Result<Option<Whole>, StoreError> {
+    let Some(explained) = store.explained(snapshot)? else {
+        return Ok(None);
+    };
+    let feedback = store.feedback(Some(snapshot), 1)?.pop();
+    Ok(Some(Whole {
+        document: explained.document,
+        explanation: explained.explanation,
+        votes: feedback.map(|feedback| feedback.votes).unwrap_or_default(),
+    }))
+}
 
 /// One source of an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,7 +111,7 @@ impl Background {
                 })
                 .collect(),
             share: section.share,
-            examples: examples(&compared),
+            examples: examples(&compared, |snapshot| whole(store, snapshot))?,
             feedback: given(store, Some(&id), 1)?.pop(),
             history: History::of(store)?,
             warning,

@@ -16,6 +16,8 @@ use super::verify::holds;
 const MAX_EXAMPLES: usize = 4;
 /// Examples that are wanted: where people found fewer categories right, several of one.
 const WANTED: usize = 3;
+/// Snapshots that are read for them at most: rules may have changed since, so that some are none any longer.
+const MOST_READ: usize = 16;
 /// Claims that are made by rule where no language model made any.
 const BY_RULE: usize = 3;
 /// Evidence of an example besides what its claims cite: the strongest.
@@ -34,18 +36,44 @@ pub struct Example {
     pub claims: Vec<Claim>,
 }
 
+/// A past case whole, as an example is made of it.
+#[derive(Clone, Debug, Default)]
+pub struct Whole {
+    /// The snapshot, JSON.
+    pub document: String,
+    /// Its newest explanation, JSON.
+    pub explanation: String,
+    /// Votes of its newest feedback: claims as canonical JSON, and whether each is a good one.
+    pub votes: Vec<(String, bool)>,
+}
+
 /// Those that people found right: of each category the nearest one first, as many categories as there are, and more of
-/// the same ones only where there are too few.
-pub fn examples(candidates: &[Candidate<'_>]) -> Vec<Example> {
+/// the same ones only where there are too few. `read` looks up a snapshot, [`MOST_READ`] times at most.
+///
+/// # Errors
+/// Those of `read`.
+pub fn examples<E>(
+    candidates: &[Candidate<'_>],
+    mut read: impl FnMut(&str) -> Result<Option<Whole>, E>,
+) -> Result<Vec<Example>, E> {
     let right: Vec<&Candidate<'_>> = candidates
         .iter()
         .filter(|candidate| candidate.said == Said::Correct)
         .collect();
+    let mut left = MOST_READ;
+    let mut make = |candidate: &Candidate<'_>| {
+        if left == 0 {
+            return Ok(None);
+        }
+        left -= 1;
+        let whole = read(&candidate.row.snapshot)?;
+        Ok(whole.and_then(|whole| example(candidate.category, &whole)))
+    };
     let mut chosen: Vec<(usize, Example)> = Vec::new();
     let mut categories = Vec::new();
     for (place, candidate) in right.iter().enumerate() {
         if chosen.len() < MAX_EXAMPLES && !categories.contains(&candidate.category) {
-            let Some(example) = example(candidate) else {
+            let Some(example) = make(candidate)? else {
                 continue;
             };
             categories.push(candidate.category);
@@ -54,25 +82,25 @@ pub fn examples(candidates: &[Candidate<'_>]) -> Vec<Example> {
     }
     for (place, candidate) in right.iter().enumerate() {
         if chosen.len() < WANTED && chosen.iter().all(|(taken, _)| *taken != place) {
-            chosen.extend(example(candidate).map(|example| (place, example)));
+            chosen.extend(make(candidate)?.map(|example| (place, example)));
         }
     }
-    chosen.into_iter().map(|(_, example)| example).collect()
+    Ok(chosen.into_iter().map(|(_, example)| example).collect())
 }
 
 /// `None` where the rules have changed so that the category holds no longer, or nothing can be claimed.
-fn example(candidate: &Candidate<'_>) -> Option<Example> {
-    let snapshot: Snapshot = serde_json::from_str(&candidate.row.document).ok()?;
-    if !candidate.category.holds(&snapshot) {
+fn example(category: Category, whole: &Whole) -> Option<Example> {
+    let snapshot: Snapshot = serde_json::from_str(&whole.document).ok()?;
+    if !category.holds(&snapshot) {
         return None;
     }
-    let mut claims = claimed(candidate, &snapshot);
+    let mut claims = claimed(whole, &snapshot);
     if claims.is_empty() {
         claims = by_rule(&snapshot);
     }
     claims.truncate(MAX_CLAIMS);
     let example = Example {
-        category: candidate.category,
+        category,
         claims,
         snapshot,
     };
@@ -80,15 +108,13 @@ fn example(candidate: &Candidate<'_>) -> Option<Example> {
 }
 
 /// What a language model claimed then, as far as it holds and nobody voted against it.
-fn claimed(candidate: &Candidate<'_>, snapshot: &Snapshot) -> Vec<Claim> {
-    let explanation = candidate.row.explanation.as_deref().unwrap_or_default();
-    let document: Value = serde_json::from_str(explanation).unwrap_or_default();
+fn claimed(whole: &Whole, snapshot: &Snapshot) -> Vec<Claim> {
+    let document: Value = serde_json::from_str(&whole.explanation).unwrap_or_default();
     let kept = document.pointer("/verified/kept").and_then(Value::as_array);
-    let votes = candidate.row.feedback.iter().flat_map(|feedback| &feedback.votes);
-    let votes: Vec<&(String, bool)> = votes.collect();
     let vote = |claim: &Claim| {
         let text = canonical(&json!(claim));
-        votes.iter().find(|(voted, _)| *voted == text).map(|(_, up)| *up)
+        let vote = whole.votes.iter().find(|(voted, _)| *voted == text);
+        vote.map(|(_, up)| *up)
     };
     let mut claims: Vec<Claim> = kept
         .into_iter()

@@ -1,16 +1,16 @@
 //! Past cases that are like a client: snapshots of which a person said what they were.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use sekisho_core::feature::{COUNT, FEATURES, Features, Unit};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::canonical::tidy;
 use super::category::Category;
 use super::handbook::as_day;
-use super::snapshot::{Snapshot, Window};
-use crate::store::{CaseRow, Class};
+use super::snapshot::Snapshot;
+use crate::store::{CaseFeedback, CaseRow, Class};
 
 /// Cases that are shown: more than three nobody compares.
 pub const MAX_CASES: usize = 3;
@@ -127,13 +127,6 @@ pub struct Candidate<'a> {
     pub near: f64,
 }
 
-/// As much of a snapshot as it takes.
-#[derive(Deserialize)]
-struct Slim {
-    features: BTreeMap<String, f64>,
-    window: Window,
-}
-
 /// Rows that can be compared with a snapshot, the nearest first; of equally near ones those on
 /// which there is feedback, then the newest.
 pub fn candidates<'a>(snapshot: &Snapshot, ruler: &Ruler, rows: &'a [CaseRow]) -> Vec<Candidate<'a>> {
@@ -141,12 +134,12 @@ pub fn candidates<'a>(snapshot: &Snapshot, ruler: &Ruler, rows: &'a [CaseRow]) -
         return Vec::new();
     };
     let compare = |row: &'a CaseRow| {
-        let slim: Slim = serde_json::from_str(&row.document).ok()?;
+        let by_name: BTreeMap<&str, f64> = serde_json::from_str(&row.features).ok()?;
         Some(Candidate {
-            at: slim.window.to,
+            at: row.until,
             category: told(row)?,
-            said: said(row)?,
-            near: tidy(ruler.near(&own, &features(&slim.features)?)),
+            said: said(row.feedback.as_ref(), row.class)?,
+            near: tidy(ruler.near(&own, &features(&by_name)?)),
             row,
         })
     };
@@ -185,24 +178,17 @@ fn told(row: &CaseRow) -> Option<Category> {
     if let Some(feedback) = &row.feedback {
         return Category::from_word(&feedback.told);
     }
-    told_as(row.explanation.as_deref()?)
+    Category::from_word(row.told.as_deref()?)
 }
 
-/// The category of a kept explanation: that of an answer that was checked, else that by rule.
-pub fn told_as(explanation: &str) -> Option<Category> {
-    let document: Value = serde_json::from_str(explanation).ok()?;
-    let word = |place: &str| document.pointer(place)?.as_str();
-    Category::from_word(word("/verified/category").or_else(|| word("/explanation/category"))?)
-}
-
-fn said(row: &CaseRow) -> Option<Said> {
-    let Some(feedback) = &row.feedback else {
-        return Some(match row.class? {
+fn said(feedback: Option<&CaseFeedback>, class: Option<Class>) -> Option<Said> {
+    let Some(feedback) = feedback else {
+        return Some(match class? {
             Class::Human => Said::Human,
             Class::Crawler => Said::Crawler,
         });
     };
-    Some(match (feedback.verdict.as_str(), row.class) {
+    Some(match (feedback.verdict.as_str(), class) {
         // Feedback becomes a label: one that says otherwise is a later word.
         ("correct" | "wrong_category", Some(Class::Human)) => Said::Human,
         ("false_positive", Some(Class::Crawler)) => Said::Crawler,
@@ -214,7 +200,7 @@ fn said(row: &CaseRow) -> Option<Said> {
 }
 
 /// Features in the order of the schema; `None` when they are of another one.
-fn features(by_name: &BTreeMap<String, f64>) -> Option<Features> {
+fn features<K: Ord + Borrow<str>>(by_name: &BTreeMap<K, f64>) -> Option<Features> {
     let mut all = [0.0; COUNT];
     for (feature, place) in FEATURES.iter().zip(&mut all) {
         *place = *by_name.get(feature.name)? as f32;

@@ -1,17 +1,15 @@
-//! What people say of explanations, and the past cases that follow from it.
+//! What people say of explanations.
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::json;
 
 use super::audit::audit;
-use super::labels::{Class, Origin, add_by_operator, word};
+use super::labels::{Class, add_by_operator};
 use super::{Store, StoreError};
 
 /// Judgements kept at most; the oldest go. Calibration learns nothing from more.
 const MOST_JUDGEMENTS: u32 = 10_000;
-/// Newest snapshots of labelled clients that are looked at for past cases.
-const LOOKED_AT: u32 = 5000;
 /// Words that a verdict may have.
 const VERDICTS: [&str; 4] = ["correct", "wrong_category", "false_positive", "unclear"];
 
@@ -61,25 +59,6 @@ pub struct FeedbackRow {
     pub votes: Vec<(String, bool)>,
 }
 
-/// A past case: a snapshot of which a person said what it was.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CaseRow {
-    /// Id of the snapshot.
-    pub snapshot: String,
-    /// Whom it was of.
-    pub client: i64,
-    /// Unix second at which it was kept.
-    pub at: u32,
-    /// Canonical JSON.
-    pub document: String,
-    /// The newest explanation of it, JSON.
-    pub explanation: Option<String>,
-    /// The newest word on it.
-    pub feedback: Option<FeedbackRow>,
-    /// What an operator says that the client is.
-    pub class: Option<Class>,
-}
-
 /// An explanation that is kept, newest of its snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExplainedRow {
@@ -89,6 +68,8 @@ pub struct ExplainedRow {
     pub document: String,
     /// The explanation, JSON.
     pub explanation: String,
+    /// Category that it told.
+    pub told: Option<String>,
 }
 
 impl Store {
@@ -144,8 +125,10 @@ impl Store {
     /// # Errors
     /// The store refuses.
     pub fn feedback(&self, snapshot: Option<&str>, limit: u32) -> Result<Vec<FeedbackRow>, StoreError> {
+        // Two statements: "?1 IS NULL OR snapshot = ?1" would leave the index aside.
+        let condition = snapshot.map_or("?1 IS NULL", |_| "snapshot = ?1");
         let mut select = self.connection().prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM feedback WHERE ?1 IS NULL OR snapshot = ?1 ORDER BY id DESC LIMIT ?2"
+            "SELECT {COLUMNS} FROM feedback WHERE {condition} ORDER BY id DESC LIMIT ?2"
         ))?;
         let rows = select.query_map((snapshot, limit), read_feedback)?;
         let mut rows: Vec<FeedbackRow> = rows.collect::<Result<_, _>>()?;
@@ -174,8 +157,8 @@ impl Store {
     /// The store refuses.
     pub fn explained(&self, snapshot: &str) -> Result<Option<ExplainedRow>, StoreError> {
         let mut select = self.connection().prepare_cached(
-            "SELECT client, snapshot.document, explanation.document
-             FROM snapshot JOIN explanation ON explanation.snapshot = snapshot.id
+            "SELECT past.client, snapshot.document, explanation.document, told
+             FROM snapshot JOIN past ON past.snapshot = snapshot.id JOIN explanation ON explanation.snapshot = snapshot.id
              WHERE snapshot.id = ? ORDER BY explanation.id DESC LIMIT 1",
         )?;
         let read = |row: &Row<'_>| {
@@ -183,6 +166,7 @@ impl Store {
                 client: row.get(0)?,
                 document: row.get(1)?,
                 explanation: row.get(2)?,
+                told: row.get(3)?,
             })
         };
         Ok(select.query_row([snapshot], read).optional()?)
@@ -198,42 +182,6 @@ impl Store {
              WHERE snapshot_client.client = ?1 AND snapshot.client = ?1 ORDER BY at DESC, snapshot.id LIMIT 1",
         )?;
         Ok(select.query_row([client], |row| row.get(0)).optional()?)
-    }
-
-    /// Past cases of a zone: snapshots on which there is feedback, and those of clients that an operator labelled; the
-    /// newest of each, at most `limit`, without the snapshot `except`.
-    ///
-    /// # Errors
-    /// The store refuses.
-    pub fn past_cases(&self, zone: &str, except: &str, limit: u32) -> Result<Vec<CaseRow>, StoreError> {
-        let told = "(SELECT document FROM explanation WHERE explanation.snapshot = snapshot.id ORDER BY id DESC LIMIT 1)";
-        let said = format!(
-            "SELECT snapshot.id, snapshot.client, snapshot.at, snapshot.document, {told}
-             FROM (SELECT snapshot, MAX(id) AS newest FROM feedback GROUP BY snapshot ORDER BY newest DESC LIMIT ?3)
-                 AS said
-             JOIN snapshot ON snapshot.id = said.snapshot JOIN client ON client.id = snapshot.client
-             WHERE zone = ?1 AND snapshot.id <> ?2 ORDER BY newest DESC"
-        );
-        let labelled = format!(
-            "SELECT snapshot.id, snapshot.client, snapshot.at, snapshot.document, {told}
-             FROM (SELECT id, client, at FROM snapshot ORDER BY at DESC, id LIMIT {LOOKED_AT}) AS new
-             JOIN client ON client.id = new.client JOIN snapshot ON snapshot.id = new.id
-             WHERE zone = ?1 AND new.id <> ?2 AND client.origin = 'operator' ORDER BY new.at DESC, new.id LIMIT ?3"
-        );
-        let mut cases: Vec<CaseRow> = Vec::new();
-        for sql in [said, labelled] {
-            let mut select = self.connection().prepare_cached(&sql)?;
-            let rows = select.query_map((zone, except, limit), read_case)?;
-            for case in rows {
-                let mut case = case?;
-                if cases.iter().all(|known| known.snapshot != case.snapshot) {
-                    case.feedback = newest(self.connection(), &case.snapshot)?;
-                    case.class = operator_class(self.connection(), case.client)?;
-                    cases.push(case);
-                }
-            }
-        }
-        Ok(cases)
     }
 }
 
@@ -261,18 +209,6 @@ fn read_feedback(row: &Row<'_>) -> rusqlite::Result<FeedbackRow> {
         said: row.get(6)?,
         note: row.get(7)?,
         votes: Vec::new(),
-    })
-}
-
-fn read_case(row: &Row<'_>) -> rusqlite::Result<CaseRow> {
-    Ok(CaseRow {
-        snapshot: row.get(0)?,
-        client: row.get(1)?,
-        at: row.get(2)?,
-        document: row.get(3)?,
-        explanation: row.get(4)?,
-        feedback: None,
-        class: None,
     })
 }
 
@@ -328,15 +264,4 @@ fn judge(connection: &Connection, feedback: &NewFeedback<'_>) -> Result<Option<i
         .prepare_cached("DELETE FROM judgement WHERE id <= ?")?
         .execute([id - i64::from(MOST_JUDGEMENTS)])?;
     Ok(Some(id))
-}
-
-/// The newest word of an operator on what a client is.
-fn operator_class(connection: &Connection, client: i64) -> Result<Option<Class>, StoreError> {
-    let select = "SELECT class FROM label WHERE client = ? AND origin = ? ORDER BY at DESC, id DESC LIMIT 1";
-    Ok(connection
-        .prepare_cached(select)?
-        .query_row((client, Origin::Operator.as_str()), |row| {
-            word(row, 0, Class::from_word)
-        })
-        .optional()?)
 }

@@ -18,7 +18,7 @@ pub(super) struct Migration {
 }
 
 /// All steps, in order.
-pub(super) const MIGRATIONS: [Migration; 10] = [
+pub(super) const MIGRATIONS: [Migration; 11] = [
     Migration {
         number: 1,
         name: "001_samples",
@@ -68,6 +68,11 @@ pub(super) const MIGRATIONS: [Migration; 10] = [
         number: 10,
         name: "010_pages",
         sql: include_str!("migrations/010_pages.sql"),
+    },
+    Migration {
+        number: 11,
+        name: "011_past",
+        sql: include_str!("migrations/011_past.sql"),
     },
 ];
 

@@ -22,6 +22,8 @@ const LATE: [&str; 3] = ["sample_client", "sample_aged", "sample_id"];
 const MODEL: &str = "abababababababababababababababababababababababababababababababab";
 /// Of ten thousand clients: crawlers, and people of whom a sample was drawn.
 const CRAWLERS: u64 = 1500;
+/// Explanations that are kept.
+const EXPLAINED: usize = 5000;
 
 /// Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014.
 fn mix(seed: u64) -> u64 {
@@ -260,23 +262,53 @@ fn write_clients(connection: &Connection, clients: &[Client]) {
         .expect("deleted");
 }
 
-/// Some explanations, by rule, of documents as long as real ones.
+/// Explanations by rule, of documents as long as real ones, all of clients that an operator labelled; of every tenth
+/// somebody said that it is right. As many as past cases are looked for among.
 fn explanations(connection: &Connection, size: Size) {
     let padding = "x".repeat(6000);
-    for number in 1..=200i64 {
+    let mut snapshot = connection
+        .prepare("INSERT INTO snapshot (id, client, at, document) VALUES (?, ?, ?, ?)")
+        .expect("prepared");
+    let mut explanation = connection
+        .prepare("INSERT INTO explanation (snapshot, at, source, document) VALUES (?, ?, 'rules', ?)")
+        .expect("prepared");
+    let mut feedback = connection
+        .prepare(
+            "INSERT INTO feedback (snapshot, at, author, verdict, told, note)
+             VALUES (?, ?, 'ana', 'correct', 'price_watch', '')",
+        )
+        .expect("prepared");
+    for (place, number) in (0..size.clients)
+        .filter(|number| is_crawler(*number))
+        .take(EXPLAINED)
+        .enumerate()
+    {
         let id = format!("{number:064x}");
-        let document = format!("{{\"padding\":\"{padding}\"}}");
-        connection
-            .execute(
-                "INSERT INTO snapshot (id, client, at, document) VALUES (?, ?, ?, ?)",
-                params![id, number, size.until, document],
-            )
+        let own: Vec<u8> = features(number, is_crawler(number), 100, number);
+        let values = own
+            .chunks_exact(4)
+            .map(|bytes| f32::from_le_bytes(bytes.try_into().expect("four")));
+        let named: Vec<String> = (FEATURES.iter().zip(values))
+            .map(|(feature, value)| format!("\"{}\":{value:?}", feature.name))
+            .collect();
+        let document = format!(
+            "{{\"features\":{{{}}},\"padding\":\"{padding}\",\"window\":{{\"from\":{1},\"to\":{1}}}}}",
+            named.join(","),
+            size.until
+        );
+        let told = r#"{"explanation":{"category":"price_watch"}}"#;
+        let client = number as i64 + 1;
+        snapshot
+            .execute(params![id, client, size.until, document])
             .expect("inserted");
-        connection
-            .execute(
-                "INSERT INTO explanation (snapshot, at, source, document) VALUES (?, ?, 'rules', '{}')",
-                params![id, size.until],
-            )
+        explanation
+            .execute(params![id, size.until, told])
             .expect("inserted");
+        if place % 10 == 0 {
+            feedback.execute(params![id, size.until]).expect("inserted");
+        }
     }
+    let labelled =
+        "UPDATE client SET class = 'crawler', origin = 'operator' WHERE id IN (SELECT client FROM snapshot)";
+    connection.execute_batch(labelled).expect("updated");
 }

@@ -10,7 +10,6 @@ use thiserror::Error;
 use super::canonical::canonical;
 use super::category::Category;
 use super::claim::Claim;
-use super::similar::told_as;
 use crate::store::{Class, FeedbackRow, NewFeedback, Store, StoreError};
 use crate::visible::is_hidden;
 pub use command::{Args, run};
@@ -194,7 +193,8 @@ pub fn give(store: &Store, feedback: &Feedback, now: u32) -> Result<Outcome, Fee
     let explained = store
         .explained(&feedback.snapshot)?
         .ok_or(FeedbackError::Unknown)?;
-    let told = told_as(&explained.explanation).ok_or(FeedbackError::Unknown)?;
+    let told = explained.told.as_deref().and_then(Category::from_word);
+    let told = told.ok_or(FeedbackError::Unknown)?;
     let said = match feedback.verdict {
         Verdict::WrongCategory(said) if said == told => return Err(FeedbackError::SameCategory(told)),
         Verdict::WrongCategory(said) => Some(said.as_str()),

@@ -1,6 +1,7 @@
 //! Past cases, examples and sources over recorded snapshots.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt::Write;
 
 use sekisho_core::feature::{FEATURES, Features};
@@ -11,40 +12,47 @@ use super::super::canonical::canonical;
 use super::super::category::{Category, by_rule};
 use super::super::claim::Claim;
 use super::super::confidence::{History, Parts, Tally};
-use super::super::example::{examples, told};
+use super::super::example::{Example, Whole, examples, told};
 use super::super::explanation::explain;
 use super::super::handbook::Page;
 use super::super::prompt::{Sight, prompt};
-use super::super::similar::{Case, Ruler, Said, candidates, nearest};
+use super::super::similar::{Candidate, Case, Ruler, Said, candidates, nearest};
 use super::super::verify::holds;
 use super::super::words::{self, Lang};
 use super::{RECORDED, recorded};
-use crate::store::{CaseRow, Class, FeedbackRow};
+use crate::store::{CaseFeedback, CaseRow, Class};
 
 /// A snapshot's row with a person's word on it.
 fn row(name: &str, client: i64, verdict: &str) -> CaseRow {
     let snapshot = recorded(name);
-    let (id, document) = snapshot.document();
     let category = by_rule(&snapshot).as_str();
     CaseRow {
-        snapshot: id.clone(),
+        snapshot: snapshot.document().0,
         client,
-        at: 1,
-        document,
-        explanation: Some(json!({"explanation": {"category": category}, "verified": null}).to_string()),
-        feedback: Some(FeedbackRow {
-            id: client,
-            snapshot: id,
-            at: 2,
-            author: "ana".into(),
+        until: snapshot.window.to,
+        features: json!(snapshot.features).to_string(),
+        told: Some(category.into()),
+        feedback: Some(CaseFeedback {
             verdict: verdict.into(),
             told: category.into(),
             said: None,
-            note: String::new(),
-            votes: Vec::new(),
         }),
         class: None,
     }
+}
+
+/// What is kept of a recorded snapshot that was explained by rule.
+fn whole(id: &str) -> Result<Option<Whole>, Infallible> {
+    let mut documents = RECORDED.iter().map(|(name, _)| recorded(name).document());
+    let document = documents.find(|(known, _)| known == id);
+    Ok(document.map(|(_, document)| Whole {
+        document,
+        ..Whole::default()
+    }))
+}
+
+fn examples_of(candidates: &[Candidate<'_>]) -> Vec<Example> {
+    examples(candidates, whole).unwrap_or_else(|never| match never {})
 }
 
 fn features(name: &str) -> Features {
@@ -167,9 +175,9 @@ fn the_last_word_of_a_person_counts() {
         Some(Said::Crawler),
     );
     check(|row| row.feedback = None, None);
-    check(|row| row.document = "{}".into(), None);
+    check(|row| row.features = "{}".into(), None);
     check(
-        |row| row.document = row.document.replace("\"query_share\"", "\"other\""),
+        |row| row.features = row.features.replace("\"query_share\"", "\"other\""),
         None,
     );
 }
@@ -177,7 +185,7 @@ fn the_last_word_of_a_person_counts() {
 /// The rows that chose the example: category and client of each.
 fn chosen(rows: &[CaseRow]) -> Vec<Category> {
     let compared = candidates(&recorded("catalogue_scrape"), &Ruler::default(), rows);
-    examples(&compared)
+    examples_of(&compared)
         .iter()
         .map(|example| example.category)
         .collect()
@@ -231,14 +239,21 @@ fn examples_have_claims_that_hold_and_that_nobody_voted_against() {
     );
     let (false_one, voted) = (Claim::Periodic {}, Claim::ManyAlike { at_least: 3.0 });
     assert!(holds(&snapshot, &drives).is_ok() && holds(&snapshot, &path).is_ok());
-    let mut row = row("credential_stuffing", 1, "correct");
     let kept = [&drives, &decides, &false_one, &voted, &path].map(claim);
     let explanation = json!({"explanation": {"category": "credential_stuffing"}, "verified": {"kept": kept}});
-    row.explanation = Some(explanation.to_string());
     let vote = |claim: &Claim, up| (canonical(&json!(claim)), up);
-    row.feedback.as_mut().unwrap().votes = vec![vote(&path, true), vote(&drives, false)];
-    let rows = [row];
-    let chosen = examples(&candidates(&snapshot, &Ruler::default(), &rows));
+    let voted_on = |id: &str| {
+        whole(id).map(|whole| {
+            whole.map(|whole| Whole {
+                explanation: explanation.to_string(),
+                votes: vec![vote(&path, true), vote(&drives, false)],
+                ..whole
+            })
+        })
+    };
+    let rows = [row("credential_stuffing", 1, "correct")];
+    let compared = candidates(&snapshot, &Ruler::default(), &rows);
+    let chosen = examples(&compared, voted_on).unwrap_or_else(|never| match never {});
     let claims: Vec<Claim> = chosen[0].claims.clone();
     assert_eq!(claims[0], path, "what people voted for comes first");
     assert!(!claims.contains(&drives) && !claims.contains(&false_one) && !claims.contains(&voted));
@@ -287,7 +302,7 @@ fn background() -> Background {
     let compared = candidates(&recorded("credential_stuffing"), &Ruler::default(), &rows);
     Background {
         sources: sources.collect(),
-        examples: examples(&compared),
+        examples: examples_of(&compared),
         ..Background::default()
     }
 }
@@ -388,4 +403,21 @@ fn kinds_of_crawlers_are_apart() {
     }
     let near = Ruler::default().near(&features("catalogue_scrape"), &features("model_baseline"));
     println!("two catalogue scrapes {near:.2}");
+}
+
+#[test]
+fn examples_that_the_rules_no_longer_know_are_looked_for_in_bounds() {
+    let rows: Vec<CaseRow> = (0..100)
+        .map(|client| row("price_watch", client, "correct"))
+        .collect();
+    let compared = candidates(&recorded("catalogue_scrape"), &Ruler::default(), &rows);
+    let mut reads = 0;
+    let found = examples(&compared, |_| {
+        reads += 1;
+        Ok::<_, Infallible>(None)
+    });
+    assert_eq!(
+        (found.unwrap_or_else(|never| match never {}).len(), reads),
+        (0, 16)
+    );
 }

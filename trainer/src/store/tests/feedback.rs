@@ -17,7 +17,7 @@ fn keep(bench: &Bench, id: &str, at: u32) {
     let kept = Kept {
         id,
         clients: &[client],
-        document: "{}",
+        document: "{\"features\":{\"requests\":3.5},\"window\":{\"from\":7,\"to\":9}}",
         lists: &[],
         explanation: ("rules", "{\"explanation\":{\"category\":\"price_watch\"}}"),
     };
@@ -200,8 +200,44 @@ fn past_cases_are_what_people_spoke_of_in_the_same_zone() {
             ("bb", false, Some(Class::Human))
         ]
     );
+    let compared = |case: &CaseRow| (case.until, case.features.clone(), case.told.clone());
+    let expected = (9, "{\"requests\":3.5}".to_owned(), Some("price_watch".to_owned()));
+    assert_eq!(compared(&cases[1]), expected);
     assert_eq!(
         bench.store.newest_snapshot(cases[0].client).unwrap().as_deref(),
         Some("bb")
     );
+}
+
+#[test]
+fn an_older_store_gets_its_past_cases() {
+    let bench = explained();
+    bench
+        .store
+        .add_feedback(&feedback("correct", Some(true), &[]), NOW)
+        .unwrap();
+    let answered =
+        "{\"explanation\":{\"category\":\"price_watch\"},\"verified\":{\"category\":\"monitoring\"}}";
+    let kept = Kept {
+        id: SNAPSHOT,
+        clients: &[],
+        document: "{}",
+        lists: &[],
+        explanation: ("a model", answered),
+    };
+    bench.store.keep_snapshot(kept, NOW).unwrap();
+    let before = bench.store.past_cases("clients", "", 10).unwrap();
+    assert_eq!(
+        before[0].told.as_deref(),
+        Some("monitoring"),
+        "the newest explanation"
+    );
+    let undo = "DROP TABLE past; DROP TRIGGER past_begins; DROP TRIGGER past_is_told";
+    bench.store.connection().execute_batch(undo).unwrap();
+    let step = migrate::MIGRATIONS
+        .iter()
+        .find(|step| step.name == "011_past")
+        .unwrap();
+    bench.store.connection().execute_batch(step.sql).unwrap();
+    assert_eq!(bench.store.past_cases("clients", "", 10).unwrap(), before);
 }

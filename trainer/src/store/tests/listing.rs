@@ -186,20 +186,38 @@ fn an_older_store_gets_its_newest_samples() {
     );
 }
 
+/// The steps in which SQLite answers.
+fn steps(bench: &Bench, sql: &str) -> Vec<String> {
+    let explain = format!("EXPLAIN QUERY PLAN {sql}");
+    let mut explain = bench.store.connection().prepare(&explain).unwrap();
+    let (mut steps, mut rows): (Vec<String>, _) = (Vec::new(), explain.raw_query());
+    while let Some(row) = rows.next().unwrap() {
+        steps.push(row.get(3).unwrap());
+    }
+    steps
+}
+
+#[test]
+fn past_cases_look_for_their_clients_and_no_zone_for_its_cases() {
+    let bench = bench();
+    for sql in past::statements() {
+        let steps = steps(&bench, &sql);
+        let client = |step: &&String| step.contains("client ");
+        let looked: Vec<&String> = steps.iter().filter(client).collect();
+        assert_eq!(
+            looked,
+            ["SEARCH client USING INTEGER PRIMARY KEY (rowid=?)"],
+            "{steps:?}"
+        );
+    }
+}
+
 /// How SQLite reads what pages ask for: never all of a table, and nothing sorted, but for what a network's load is.
 #[test]
 fn no_page_reads_all_samples_and_none_sorts() {
     #[track_caller]
     fn check(bench: &Bench, sql: &str, scan: Option<&str>) {
-        let mut explain = bench
-            .store
-            .connection()
-            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
-            .unwrap();
-        let (mut steps, mut rows): (Vec<String>, _) = (Vec::new(), explain.raw_query());
-        while let Some(row) = rows.next().unwrap() {
-            steps.push(row.get(3).unwrap());
-        }
+        let steps = steps(bench, sql);
         let plan = steps.join("; ");
         assert!(
             !plan.contains("SCAN sample") && !plan.contains("TEMP B-TREE"),
