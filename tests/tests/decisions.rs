@@ -306,7 +306,7 @@ fn the_daemons_answers_are_as_its_contract_says() {
     let errors = String::from_utf8_lossy(&checked.stderr);
     assert!(checked.status.success(), "{said}\n{errors}");
     assert!(
-        !said.contains("Failures:") && said.contains("Tested: 8"),
+        !said.contains("Failures:") && said.contains("Tested: 13"),
         "{said}"
     );
     assert_eq!(daemon.get("/v1/status", "").0, 200);

@@ -1,35 +1,22 @@
 //! What people read is finished and leads somewhere.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sekisho_tests::source::root;
 
-const PAGES: [&str; 23] = [
-    "README.md",
-    "ARCHITECTURE.md",
-    "CONTRIBUTING.md",
-    "CHANGELOG.md",
-    "docs/along.md",
-    "docs/api.md",
-    "docs/dashboard-pages.md",
-    "docs/dashboard.md",
-    "docs/decisions.md",
-    "docs/directives.md",
-    "docs/llm.md",
-    "docs/metrics.md",
-    "docs/models.md",
-    "docs/notify.md",
-    "docs/operations.md",
-    "docs/report.md",
-    "docs/retrain.md",
-    "docs/serve.md",
-    "models/README.md",
-    "fuzz/README.md",
-    "contrib/deb/README.md",
-    "docs/learning.md",
-    "docs/simulate.md",
-];
+/// Folders whose pages people read.
+const FOLDERS: [&str; 5] = ["", "docs", "models", "fuzz", "contrib/deb"];
+
+fn pages() -> Vec<PathBuf> {
+    let files = FOLDERS
+        .iter()
+        .flat_map(|folder| fs::read_dir(root().join(folder)).expect(folder));
+    let paths = files.map(|file| file.expect("a file").path());
+    paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .collect()
+}
 
 /// Links of a page to files that are not there, and places that were never filled in.
 fn faults(folder: &Path, text: &str) -> Vec<String> {
@@ -47,12 +34,34 @@ fn faults(folder: &Path, text: &str) -> Vec<String> {
 
 #[test]
 fn pages_are_finished_and_their_links_lead_somewhere() {
-    for page in PAGES {
-        let path = root().join(page);
-        let text = fs::read_to_string(&path).expect(page);
-        let found = faults(path.parent().expect("a folder"), &text);
-        assert!(found.is_empty(), "{page}: {found:?}");
+    let pages = pages();
+    assert!(pages.len() >= 23, "{pages:?}");
+    for page in pages {
+        let text = fs::read_to_string(&page).expect("text");
+        let found = faults(page.parent().expect("a folder"), &text);
+        assert!(found.is_empty(), "{}: {found:?}", page.display());
     }
+}
+
+#[test]
+fn the_daemons_contract_has_every_path() {
+    let text = |file: &str| fs::read_to_string(root().join(file)).expect(file);
+    let router = text("trainer/src/serve/api/mod.rs");
+    let (_, routes) = router.split_once("Router::new()").expect("routes");
+    let mut routed: Vec<&str> = routes
+        .split(".route(")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').nth(1))
+        .collect();
+    routed.sort_unstable();
+    let contract = text("docs/serve-openapi.yaml");
+    let mut told: Vec<&str> = contract
+        .lines()
+        .filter_map(|line| line.strip_prefix("  /")?.strip_suffix(':'))
+        .collect();
+    told.sort_unstable();
+    let routed: Vec<&str> = routed.iter().map(|path| &path[1..]).collect();
+    assert_eq!(routed, told);
 }
 
 #[test]
