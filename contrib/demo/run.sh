@@ -139,7 +139,7 @@ for ((wait = 0; wait < patience; wait++)); do
 done
 [ -n "$dashboard" ] || die "the dashboard did not start: $(cat "$demo/logs/serve.log")"
 
-say "The dashboard: $dashboard"
+say "The dashboard: $dashboard/?span=minutes"
 say "Replaying ${log##*/}, first $limit lines, into nginx at $shop: enforcement is ON"
 # The log's times are moved so that it ends now: the dashboard shows these days.
 "$sekisho" replay "$log" --to "$shop" --limit "$limit" --speed "${SPEED:-max}" --end-now --decisions "$demo/logs/decisions.log"
@@ -165,7 +165,7 @@ if [ -n "${ONCE:-}" ]; then exit 0; fi
 
 cat <<END
 
-  the dashboard: $dashboard/   Who came, who was stopped and why; live.
+  the dashboard: $dashboard/?span=minutes   Who came, who was stopped and why; live.
       To label, allow, ban and approve there: $sekisho user add you --role approver --config $short/sekisho.toml
   the shop: $shop/   Walk around; $shop/about tells how to be a crawler yourself.
 END

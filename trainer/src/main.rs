@@ -4,6 +4,7 @@
 mod analyse;
 mod ask;
 mod calibrate;
+mod causes;
 mod cli;
 mod config;
 mod dataset;

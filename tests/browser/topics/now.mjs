@@ -11,7 +11,7 @@ export default async (t) => {
     await page.waitForFunction(() => document.querySelectorAll("#verdicts canvas, #share canvas").length === 2, null, { timeout: 25_000 });
     await page.waitForFunction(() => /[1-9]\d* ?requests stopped/.test(document.querySelector("#figures").textContent.replace(/\s+/g, " ")));
     const text = (await page.textContent("#figures")).replace(/\s+/g, " ");
-    assert.match(text, new RegExp(`${t.more.model.slice(0, 12)} 2 workers`));
+    assert.match(text, new RegExp(`${t.more.model.slice(0, 12)} workers: 2`));
     assert.match(text, /shop answers/);
     assert.match(text, /Enforcement is not held back/);
     await t.accessible(page);

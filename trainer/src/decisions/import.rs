@@ -15,6 +15,7 @@ use ureq::Agent;
 
 use super::bouncer::scope;
 use super::order::{Ban, By, IMPORT, OrderError, Orders};
+use crate::causes::with_causes;
 use crate::config::{ImportSection, SecretError, now, read_secret};
 use crate::figures::counted;
 use crate::nginx::{MAX_REASON, NginxError};
@@ -158,7 +159,7 @@ impl Import {
         let every = Duration::from_secs(self.section.poll_seconds.into());
         turns(stop, every, || {
             let outcome = self.round(now());
-            self.tell(outcome.err().map(|error| error.to_string()));
+            self.tell(outcome.err().map(|error| with_causes(&error)));
         });
     }
 
@@ -283,7 +284,7 @@ impl Import {
                 // Such as a network, where each client is an address.
                 Err(OrderError::Nginx(NginxError::Refused { .. })) => wanted.is_refused = true,
                 Err(OrderError::Store(error)) => return Err(error.into()),
-                Err(error) => tracing::debug!("{error}"),
+                Err(error) => tracing::debug!("{}", with_causes(&error)),
             }
         }
         let gone = open
@@ -293,7 +294,7 @@ impl Import {
             match orders.lift(zone, &row.client, by) {
                 Ok(_) | Err(OrderError::NotBanned(_)) => {}
                 Err(OrderError::Store(error)) => return Err(error.into()),
-                Err(error) => tracing::debug!("{error}"),
+                Err(error) => tracing::debug!("{}", with_causes(&error)),
             }
         }
         Ok(())

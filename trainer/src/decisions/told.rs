@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::ecs;
 use super::log_file::LogFile;
 use super::syslog::Syslog;
+use crate::causes::with_causes;
 use crate::config::{DecisionsSection, SyslogTarget, now};
 use crate::store::{DecisionEvent, EventKind, Store, StoreError};
 use crate::turns::turns;
@@ -109,7 +110,7 @@ impl Teller {
     pub fn run(mut self, stop: &watch::Receiver<bool>) {
         turns(stop, POLL, || {
             if let Err(error) = self.round(now()) {
-                tracing::debug!("decisions are not told: {error}");
+                tracing::debug!("decisions are not told: {}", with_causes(&error));
             }
         });
     }

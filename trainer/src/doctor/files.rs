@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::config::{Config, Directive};
 use super::finding::Finding;
 use super::nginx::Build;
+use crate::causes::with_causes;
 use crate::scan::load_model;
 
 /// Who may do what with a file: read and enter a directory, write.
@@ -67,10 +68,9 @@ fn model(path: Option<&Path>, place: &str) -> Finding {
             Finding::ok("model", found)
         }
         Err(error) => {
-            let error = anyhow::Error::new(error);
             let advice =
                 "make one for this version (sekisho train), or take the line out: a model is built in";
-            Finding::problem("model", format!("{place}: {error:#}"), advice)
+            Finding::problem("model", format!("{place}: {}", with_causes(&error)), advice)
         }
     }
 }

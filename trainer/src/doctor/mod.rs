@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use clap::{ColorChoice, ValueEnum};
 use sekisho_core::logline::Format;
 
+use crate::causes::with_causes;
 use crate::logs::LogError;
 use finding::{Finding, Level};
 use status::Status;
@@ -177,9 +178,8 @@ fn answered(status: &Status) -> Finding {
 }
 
 fn silent(error: status::StatusError) -> Finding {
-    let error = anyhow::Error::new(error);
     let advice = "give the address of the location with sekisho_api, and ask from an address that it allows";
-    Finding::warning("status", format!("{error:#}"), advice)
+    Finding::warning("status", with_causes(&error), advice)
 }
 
 fn colored(choice: ColorChoice) -> bool {

@@ -15,6 +15,7 @@ use super::look::{LookError, look};
 use super::message::{body, id};
 use super::outbox::{Notice, Outbox};
 use super::post::{Address, PATIENCE, TargetError, client, send};
+use crate::causes::with_causes;
 use crate::config::{Config, NotifySection, now};
 use crate::store::{Store, StoreError};
 
@@ -110,7 +111,7 @@ pub fn work(config: &Config, guards: impl Fn() -> Vec<GuardState>, stop: &Receiv
     let mut courier = match Courier::new(config.dashboard.url.clone(), PATIENCE) {
         Ok(courier) => courier,
         Err(error) => {
-            tracing::error!("nobody is told anything: {error}");
+            tracing::error!("nobody is told anything: {}", with_causes(&error));
             return;
         }
     };
@@ -124,7 +125,7 @@ pub fn work(config: &Config, guards: impl Fn() -> Vec<GuardState>, stop: &Receiv
         let states = if looks { Some(guards()) } else { None };
         let said = rounds(&mut courier, config, states, at)
             .err()
-            .map(|error| error.to_string());
+            .map(|error| with_causes(&error));
         if let (true, Some(text)) = (said != trouble, &said) {
             tracing::error!("notices do not go on: {text}");
         }

@@ -5,6 +5,7 @@ use rusqlite::params;
 use super::account::ZoneDrift;
 use super::error::RetrainError;
 use super::evidence;
+use crate::causes::with_causes;
 use crate::config::Config;
 use crate::drift::{Drift, DriftError};
 use crate::scan::load_model;
@@ -36,11 +37,11 @@ pub fn look(store: &Store, config: &Config, now: u32) -> Result<Vec<ZoneDrift>, 
             Err(error @ DriftError::TooFew { .. }) => ZoneDrift {
                 zone: site.name.clone(),
                 at: now,
-                trouble: Some(error.to_string()),
+                trouble: Some(with_causes(&error)),
                 ..ZoneDrift::default()
             },
             Err(error) => {
-                tracing::error!("{}: drift cannot be told: {error}", site.name);
+                tracing::error!("{}: drift cannot be told: {}", site.name, with_causes(&error));
                 continue;
             }
         };

@@ -9,6 +9,7 @@ use tokio::sync::watch::Receiver;
 use super::error::RetrainError;
 use super::steps::Retrain;
 use super::{drifting, lock, on, runs, watch};
+use crate::causes::with_causes;
 use crate::config::{Config, now};
 use crate::store::Store;
 
@@ -26,7 +27,7 @@ pub fn run(config: &Config, stop: &Receiver<bool>) {
         let at = now();
         if last.is_none_or(|last| at.abs_diff(last) >= MINUTE) {
             last = Some(at);
-            let said = round(config, at, stop).err().map(|error| error.to_string());
+            let said = round(config, at, stop).err().map(|error| with_causes(&error));
             if let (true, Some(text)) = (said != trouble, &said) {
                 tracing::error!("retraining does not go on: {text}");
             }

@@ -13,6 +13,7 @@ use super::forecast::{Bounds, Forecast, jumps, load_jumps};
 use super::live::{self, Span};
 use super::runs::{self, State};
 use super::steps::Retrain;
+use crate::causes::with_causes;
 use crate::doctor::status;
 use crate::registry::history::{Action, Change, History};
 use crate::registry::promote::{Approver, Request, rollback};
@@ -210,7 +211,10 @@ fn counted(retrain: &Retrain<'_>, change: &Change) -> Result<Option<(u64, u64)>,
     let status = match status::ask(url) {
         Ok(status) => status,
         Err(error) => {
-            tracing::warn!("{error}: [retrain] status_url names a location with sekisho_api");
+            tracing::warn!(
+                "{}: [retrain] status_url names a location with sekisho_api",
+                with_causes(&error)
+            );
             return Ok(None);
         }
     };

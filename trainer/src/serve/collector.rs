@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::shared::Shared;
 use super::steady::Steady;
+use crate::causes::with_causes;
 use crate::config::{Config, now};
 use crate::figures::counted;
 use crate::store::{Age, Counts, Names, Retention, Store, StoreError};
@@ -156,10 +157,7 @@ impl Collector {
     }
 
     fn failed(&self, error: &TailError) {
-        let mut text = error.to_string();
-        if let Some(source) = std::error::Error::source(error) {
-            text = format!("{text} ({source})");
-        }
+        let text = with_causes(error);
         let known = self.shared.health().trouble.as_deref() == Some(text.as_str());
         // Who reads the log and then asks for the status must find it there.
         self.shared.set(|health| {
@@ -173,7 +171,7 @@ impl Collector {
         if matches!(error, TailError::Store(StoreError::Full(_)))
             && let Err(error) = self.store.prune(self.by_size(), now())
         {
-            tracing::debug!("nothing can be deleted either: {error}");
+            tracing::debug!("nothing can be deleted either: {}", with_causes(&error));
         }
     }
 
@@ -203,7 +201,7 @@ impl Collector {
                 counted(pruned.clients, "client")
             ),
             Ok(_) => {}
-            Err(error) => tracing::error!("what is too old cannot be deleted: {error}"),
+            Err(error) => tracing::error!("what is too old cannot be deleted: {}", with_causes(&error)),
         }
     }
 

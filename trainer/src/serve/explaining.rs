@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::shared::Access;
+use crate::causes::with_causes;
 use crate::config::now;
 use crate::explain::{Asked, Background, ExplainError, Gathered, Inquiry, Report, gather};
 use crate::store::{ClientRow, StoreError};
@@ -63,8 +64,8 @@ pub async fn look(
         Some(Err(ExplainError::Store(error))) => Err(error.into()),
         Some(Err(error @ ExplainError::NotScored(_))) => Err(Unexplained::NotScored(error.to_string())),
         Some(Err(error)) => {
-            tracing::error!("a client was not explained: {error}");
-            Err(Unexplained::Failed(error.to_string()))
+            tracing::error!("a client was not explained: {}", with_causes(&error));
+            Err(Unexplained::Failed(with_causes(&error)))
         }
         None => Err(Unexplained::Unknown),
     }

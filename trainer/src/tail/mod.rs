@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use sekisho_core::sample::{MAX_LINE, Sample};
 use thiserror::Error;
 
+use crate::causes::with_causes;
 use crate::store::{Counts, FileId, Intake, Line, Names, Position, Store, StoreError};
 use identity::{HEAD, Recognised, head_of, id_of, recognise};
 
@@ -180,7 +181,12 @@ impl Tail {
                 // What was rotated and cannot be read must not keep the rest from being read.
                 Err(error) => {
                     if !self.unreadable.contains(&path) {
-                        tracing::warn!("{}: {} is left out: {error}", self.name, path.display());
+                        tracing::warn!(
+                            "{}: {} is left out: {}",
+                            self.name,
+                            path.display(),
+                            with_causes(&error)
+                        );
                     }
                     unreadable.push(path);
                 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::Answers;
+use crate::causes::with_causes;
 use crate::config::NginxSection;
 use crate::nginx::{Cost, Nginx, Status};
 
@@ -109,8 +110,9 @@ impl Live {
                     self.answered(client.name(), now, answers, HashMap::new());
                 }
                 Err(error) => {
-                    self.failed(client.name(), now, &error.to_string());
-                    silent.push(error.to_string());
+                    let text = with_causes(&error);
+                    self.failed(client.name(), now, &text);
+                    silent.push(text);
                 }
             }
         }

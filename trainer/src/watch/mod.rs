@@ -18,6 +18,7 @@ use tokio::sync::watch;
 pub use keep::{Answers, keep};
 pub use live::{Live, LiveNginx};
 
+use crate::causes::with_causes;
 use crate::config::now;
 use crate::nginx::{Nginx, NginxError, Zone};
 use crate::store::{Names, Store, StoreError};
@@ -80,7 +81,7 @@ impl Watch {
         let trouble = match self.ask(asked) {
             Ok(answers) => self.take(answers),
             Err(error) => {
-                let text = told(&error);
+                let text = with_causes(&error);
                 self.live.failed(self.nginx.name(), now(), &text);
                 Some(text)
             }
@@ -89,7 +90,7 @@ impl Watch {
         if self.nginx.allow_file().is_some()
             && let Err(error) = self.nginx.expire_allowed(now())
         {
-            tracing::debug!("{error}");
+            tracing::debug!("{}", with_causes(&error));
         }
     }
 
@@ -99,7 +100,7 @@ impl Watch {
         // What an order from here writes meanwhile would look as if nginx had done it.
         let _orders = self.live.orders();
         let kept = keep(&self.store, &self.names, name, &answers, now());
-        let trouble = kept.as_ref().err().map(|error| told(error));
+        let trouble = kept.as_ref().err().map(|error| with_causes(error));
         self.live.answered(name, now(), answers, kept.unwrap_or_default());
         trouble.map(|text| format!("what it tells is not stored: {text}"))
     }
@@ -162,12 +163,4 @@ fn stopped(zone: &Zone) -> u64 {
         .iter()
         .filter_map(|name| zone.counters.get(*name))
         .fold(0, |sum: u64, count| sum.saturating_add(*count))
-}
-
-/// An error with what is behind it.
-fn told(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error} ({source})"),
-        None => error.to_string(),
-    }
 }

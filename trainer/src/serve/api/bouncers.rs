@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::causes::with_causes;
 use crate::config::now;
 use crate::decisions::bouncer::{Bans, Filter};
 use crate::serve::shared::Access;
@@ -101,7 +102,7 @@ fn told<T: serde::Serialize>(answer: Result<T, StoreError>) -> Response {
     match answer {
         Ok(answer) => Json(answer).into_response(),
         Err(error) => {
-            tracing::error!("a bouncer was not answered: {error}");
+            tracing::error!("a bouncer was not answered: {}", with_causes(&error));
             let text = json!({"message": error.to_string()});
             (StatusCode::INTERNAL_SERVER_ERROR, Json(text)).into_response()
         }

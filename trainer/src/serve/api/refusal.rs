@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::causes::with_causes;
 use crate::store::StoreError;
 
 /// A status and a sentence, as JSON: `{"error": "..."}`.
@@ -43,7 +44,7 @@ impl IntoResponse for Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Refusal {
-        tracing::error!("a request was not answered: {error}");
+        tracing::error!("a request was not answered: {}", with_causes(&error));
         let status = if error.is_passing() {
             StatusCode::SERVICE_UNAVAILABLE
         } else {

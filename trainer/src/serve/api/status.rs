@@ -7,6 +7,7 @@ use axum::extract::State;
 use serde_json::{Value, json};
 
 use super::refusal::Refusal;
+use crate::causes::with_causes;
 use crate::retrain;
 use crate::serve::shared::Access;
 
@@ -18,7 +19,7 @@ pub async fn status(State(access): State<Arc<Access>>) -> Result<Json<Value>, Re
         let totals = store.totals()?;
         // What cannot be told of models is no reason to tell nothing of samples.
         let retraining =
-            retrain::overview(store).unwrap_or_else(|error| json!({ "trouble": error.to_string() }));
+            retrain::overview(store).unwrap_or_else(|error| json!({ "trouble": with_causes(&error) }));
         let sources: Vec<Value> = store
             .sources()?
             .into_iter()

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use sekisho_llm::{Chain, PeriodStatus};
 
 use super::page::{Kind, Page};
+use crate::causes::with_causes;
 use crate::config::NotifySection;
 use crate::notify::{self, Tally};
 use crate::registry::history::History;
@@ -44,7 +45,7 @@ impl Figures {
         // What cannot be told of models is no reason to tell nothing of samples.
         let retraining = retrain::glance(store);
         if let Err(error) = &retraining {
-            tracing::debug!("metrics are told without retraining: {error}");
+            tracing::debug!("metrics are told without retraining: {}", with_causes(&error));
         }
         let status = chain.map(|chain| chain.status(SystemTime::now()));
         Ok(Figures {

@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 
+use crate::causes::with_causes;
 use crate::config::now;
 use crate::serve::shared::Access;
 use figures::Figures;
@@ -70,7 +71,7 @@ pub async fn metrics(State(access): State<Arc<Access>>) -> impl IntoResponse {
     );
     match &figures {
         Ok(figures) => figures.render(&health.waiting, &mut page),
-        Err(error) => tracing::warn!("metrics are told without the store: {error}"),
+        Err(error) => tracing::warn!("metrics are told without the store: {}", with_causes(&error)),
     }
     access.requests.render(&mut page);
     let mut text = page.into_text();

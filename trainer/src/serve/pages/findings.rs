@@ -17,6 +17,7 @@ use super::layout::{Frame, Place, page};
 use super::refusal::Refusal;
 use super::viewer::Viewer;
 use super::words::Reports;
+use crate::causes::with_causes;
 use crate::config::now;
 use crate::dataset::Moment;
 use crate::report::{Explainer, Report, ReportError, Span, body};
@@ -198,8 +199,8 @@ async fn make(
     // Beside the readers of pages: it reads for minutes, and its own connection is closed behind it.
     tokio::task::spawn_blocking(move || {
         let made = made(&access, span, zone.as_deref()).map_err(|error| {
-            tracing::error!("a report was not made: {error}");
-            error.to_string()
+            tracing::error!("a report was not made: {}", with_causes(&error));
+            with_causes(&error)
         });
         access.known.made.end(number, made);
     });

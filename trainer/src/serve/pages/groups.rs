@@ -16,6 +16,7 @@ use super::layout::{Frame, Place, page};
 use super::refusal::Refusal;
 use super::viewer::Viewer;
 use super::words::{Groups, fill};
+use crate::causes::with_causes;
 use crate::config::now;
 use crate::explain::{Lang, feature_figure, feature_noun, length};
 use crate::figures::grouped;
@@ -113,7 +114,7 @@ async fn groups(
     });
     let (zones, (networks, networks_age), swarms) = question.await?;
     let (swarms, swarms_age) = swarms.map_err(|error| {
-        tracing::error!("swarms were not found: {error}");
+        tracing::error!("swarms were not found: {}", with_causes(&error));
         Refusal::Broken
     })?;
     let counted = |age| fill(words.counted, &[&length(viewer.lang, age)]);

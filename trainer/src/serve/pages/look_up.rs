@@ -14,6 +14,7 @@ use super::layout::{Frame, Place, page};
 use super::refusal::Refusal;
 use super::viewer::Viewer;
 use super::words::{LookUp, fill, verdict};
+use crate::causes::with_causes;
 use crate::config::now;
 use crate::explain::{Asked, Background, ExplainError, Report, View, gather_among, length};
 use crate::serve::shared::Access;
@@ -136,7 +137,10 @@ fn answer(
         }
         Err(ExplainError::Store(error)) => return Err(error),
         Err(error) => {
-            tracing::info!("a look-up found a client that is not explained: {error}");
+            tracing::info!(
+                "a look-up found a client that is not explained: {}",
+                with_causes(&error)
+            );
             None
         }
     };

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::words::{Shell, fill};
+use crate::causes::with_causes;
 use crate::explain::Lang;
 use crate::store::StoreError;
 use crate::user::Role;
@@ -98,7 +99,7 @@ impl IntoResponse for Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Refusal {
-        tracing::error!("a page was not shown: {error}");
+        tracing::error!("a page was not shown: {}", with_causes(&error));
         if error.is_passing() {
             Refusal::Busy(error.to_string())
         } else {
@@ -109,7 +110,7 @@ impl From<StoreError> for Refusal {
 
 impl From<askama::Error> for Refusal {
     fn from(error: askama::Error) -> Refusal {
-        tracing::error!("a page was not written: {error}");
+        tracing::error!("a page was not written: {}", with_causes(&error));
         Refusal::Broken
     }
 }

@@ -14,6 +14,7 @@ use super::super::change::change;
 use super::super::refusal::Refusal;
 use super::super::viewer::Viewer;
 use super::act::{back, deed, known};
+use crate::causes::with_causes;
 use crate::decisions::order::{Ban, By, Done, OrderError, Orders};
 use crate::nginx::Allowed;
 use crate::serve::shared::Access;
@@ -157,8 +158,8 @@ impl From<OrderError> for Refusal {
             OrderError::Store(error) => error.into(),
             OrderError::Refused(text) => Refusal::bad(text),
             OrderError::Nginx(error) => {
-                tracing::warn!("an order was not carried out: {error}");
-                Refusal::Told(StatusCode::BAD_GATEWAY, error.to_string())
+                tracing::warn!("an order was not carried out: {}", with_causes(&error));
+                Refusal::Told(StatusCode::BAD_GATEWAY, with_causes(&error))
             }
             other => Refusal::conflict(other.to_string()),
         }

@@ -6,7 +6,6 @@ mod kept;
 mod plots;
 mod run;
 
-use std::error::Error;
 use std::sync::Arc;
 
 use askama::Template;
@@ -19,6 +18,7 @@ use super::layout::{Frame, Place, page};
 use super::refusal::Refusal;
 use super::viewer::Viewer;
 use super::words::{Models, fill};
+use crate::causes::with_causes;
 use crate::registry::RegistryError;
 use crate::registry::board::{Board, board};
 use crate::registry::history::{Action, Change};
@@ -160,24 +160,9 @@ fn chip(run: &Run) -> &'static str {
     }
 }
 
-/// An error with what caused it, for the operator who may do something about it.
-fn told(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text
-}
-
 impl From<RegistryError> for Refusal {
     fn from(error: RegistryError) -> Refusal {
-        let text = told(&error);
+        let text = with_causes(&error);
         tracing::warn!("models: {text}");
         Refusal::conflict(text)
     }
@@ -189,7 +174,7 @@ impl From<RetrainError> for Refusal {
             RetrainError::Unknown(_) => Refusal::Nowhere,
             RetrainError::Store(error) => error.into(),
             error => {
-                let text = told(&error);
+                let text = with_causes(&error);
                 tracing::warn!("retraining: {text}");
                 Refusal::conflict(text)
             }

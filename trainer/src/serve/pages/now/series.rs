@@ -11,6 +11,8 @@ use crate::store::{Store, StoreError, TrafficCounts};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Span {
+    /// Ten minutes, by ten seconds.
+    Minutes,
     /// An hour, by ten seconds.
     #[default]
     Hour,
@@ -32,11 +34,12 @@ const VERDICTS: [&str; 6] = [
 
 impl Span {
     /// All, the shortest first.
-    pub const ALL: [Span; 3] = [Span::Hour, Span::Day, Span::Week];
+    pub const ALL: [Span; 4] = [Span::Minutes, Span::Hour, Span::Day, Span::Week];
 
     /// In addresses.
     pub fn as_str(self) -> &'static str {
         match self {
+            Span::Minutes => "minutes",
             Span::Hour => "hour",
             Span::Day => "day",
             Span::Week => "week",
@@ -46,6 +49,7 @@ impl Span {
     /// For people.
     pub fn word(self, words: &Now) -> &'static str {
         match self {
+            Span::Minutes => words.minutes,
             Span::Hour => words.hour,
             Span::Day => words.day,
             Span::Week => words.week,
@@ -55,6 +59,7 @@ impl Span {
     /// Its seconds, and those of a step.
     pub fn seconds(self) -> (u32, u32) {
         match self {
+            Span::Minutes => (600, 10),
             Span::Hour => (3_600, 10),
             Span::Day => (86_400, 300),
             Span::Week => (7 * 86_400, 3_600),
