@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::support::{Bench, Daemon, until};
+use regex::Regex;
 use serde_json::{Value, json};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -92,6 +93,14 @@ fn the_daemon_collects_answers_and_ends_when_asked() {
         (rows(&page), rows(&next), &next["next"]),
         (100, 150, &Value::Null)
     );
+    let contract = include_str!("../../../docs/serve-openapi.yaml");
+    let (_, after) = contract.split_once("name: after\n").unwrap();
+    let pattern = Regex::new(after.split('\'').nth(1).unwrap()).unwrap();
+    for order in ["last", "score", "requests"] {
+        let (_, page) = ask(&address, &format!("/v1/clients?order={order}&limit=1"));
+        let next = page["next"].as_str().unwrap();
+        assert!(pattern.is_match(next), "{order}: {next}");
+    }
     let id = &page["clients"][0]["id"];
     let (_, client) = ask(&address, &format!("/v1/clients/{id}"));
     assert_eq!(client["newest_samples"][0]["reasons"], json!(["pace"]));

@@ -310,21 +310,22 @@ fn a_proxy_names_users_where_it_is_trusted() {
 }
 
 #[test]
-fn through_a_proxy_the_interface_needs_a_session_once_there_are_users() {
+fn the_interface_needs_a_session_once_there_are_users() {
     let bench = Bench::new(&format!("{API}hosts = [\"sekisho.example\"]\n"));
     let mut daemon = Daemon::start(bench.command(&["serve"]));
     let address = daemon.address();
     let by_name = [("host", "sekisho.example")];
     let forwarded = [("x-forwarded-for", "192.0.2.7")];
     let status = |headers: &[(&str, &str)]| send(&address, "GET", "/v1/status", headers, "").status;
-    assert_eq!(
-        (status(&by_name), status(&forwarded)),
-        (200, 200),
-        "nobody is known yet"
-    );
+    let metrics = |headers: &[(&str, &str)]| send(&address, "GET", "/metrics", headers, "").status;
+    let all = || [status(&by_name), status(&forwarded), status(&[])];
+    assert_eq!(all(), [200; 3], "nobody is known yet");
     add(&bench, "ana", "viewer");
-    assert_eq!((status(&by_name), status(&forwarded)), (401, 401));
-    assert_eq!(status(&[]), 200, "a program on this machine");
+    assert_eq!(all(), [401; 3], "a proxy may add no header at all");
+    assert_eq!(
+        (metrics(&[]), metrics(&by_name), metrics(&forwarded)),
+        (200, 401, 401)
+    );
     let session = log_in(&address, "ana", PASSWORD).session();
     assert_eq!(status(&[by_name[0], ("cookie", &session)]), 200);
 }

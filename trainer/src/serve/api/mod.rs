@@ -33,6 +33,8 @@ const MAX_BODY: usize = 16 * 1024;
 const MAX_TARGET: usize = 2048;
 /// Paths that ask for a key of their own.
 const KEYED: [&str; 2] = ["/v1/decisions", "/v1/decisions/stream"];
+/// Figures of the daemon.
+const METRICS: &str = "/metrics";
 /// How long an answer may take.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -53,7 +55,7 @@ pub fn router(access: &Arc<Access>) -> Router<Arc<Access>> {
         .route("/v1/decisions", get(bouncers::list))
         .route("/v1/decisions/stream", get(bouncers::stream))
         .route("/v1/llm", get(llm::status))
-        .route("/metrics", get(metrics))
+        .route(METRICS, get(metrics))
         .route("/v1/labels", get(labels::list).post(labels::add))
         .method_not_allowed_fallback(async || {
             Refusal::new(
@@ -83,14 +85,18 @@ async fn gate(State(access): State<Arc<Access>>, request: Request, next: Next) -
     response
 }
 
-/// Programs on this machine read by themselves. What comes through a proxy, once there are users, needs a session, the
-/// proxy's word, or the token; paths with keys of their own look at them.
+/// Once there are users, whoever reads needs a session, a proxy's word, or the token: a proxy that adds no header cannot be
+/// told from a program on this machine, and clients are people. Figures for Prometheus name none, so a program on this
+/// machine reads them; paths with keys of their own look at them.
 async fn known(access: &Arc<Access>, headers: &HeaderMap, peer: IpAddr) -> Result<(), Refusal> {
     match Viewer::of(access, headers, peer).await {
         Ok(viewer) if viewer.reads() => Ok(()),
+        Err(refusal) if refusal.status().is_server_error() => {
+            let text = "whether there are users cannot be looked up now: the store does not answer";
+            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text))
+        }
         _ => {
-            let text =
-                "through a proxy this needs a session of the dashboard, or the token of [api] token_file";
+            let text = "this needs a session of the dashboard, or `Authorization: Bearer` with the token of [api] token_file";
             Err(Refusal::new(StatusCode::UNAUTHORIZED, text))
         }
     }
@@ -98,8 +104,9 @@ async fn known(access: &Arc<Access>, headers: &HeaderMap, peer: IpAddr) -> Resul
 
 /// Where a request comes from, when who asks must be known.
 fn stranger(access: &Access, request: &Request) -> Option<(HeaderMap, IpAddr)> {
-    let headers = request.headers();
-    if host::is_direct(headers) || KEYED.contains(&request.uri().path()) || bears_token(access, headers) {
+    let (headers, path) = (request.headers(), request.uri().path());
+    let names_nobody = path == METRICS && host::is_direct(headers);
+    if names_nobody || KEYED.contains(&path) || bears_token(access, headers) {
         return None;
     }
     let peer = request.extensions().get();
