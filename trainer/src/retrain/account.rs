@@ -113,6 +113,20 @@ pub struct Gate {
     pub open: bool,
     /// Its limit and what was measured.
     pub text: String,
+    /// The same apart; absent in accounts of earlier versions.
+    #[serde(default)]
+    pub asked: Option<AskedGate>,
+}
+
+/// What a gate asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AskedGate {
+    /// The limit's name in the configuration.
+    pub gate: String,
+    /// What had to be kept to.
+    pub limit: f64,
+    /// What was measured; absent where it was not.
+    pub measured: Option<f64>,
 }
 
 /// The challenger beside the champion.
@@ -183,6 +197,11 @@ impl From<&GateResult> for Gate {
         Gate {
             open: result.passed,
             text: result.to_string(),
+            asked: Some(AskedGate {
+                gate: result.gate.to_owned(),
+                limit: result.limit,
+                measured: result.measured.filter(|measured| measured.is_finite()),
+            }),
         }
     }
 }

@@ -35,7 +35,7 @@ use crate::config::{Config, now};
 use crate::registry::promote::{Approver, POLICY};
 use crate::shape::OutputFormat as Format;
 use crate::store::{Store, StoreError};
-pub use account::{Account, ZoneDrift};
+pub use account::{Account, Gate, ZoneDrift};
 pub use desk::{Seen, approve, one, reject, seen};
 pub use error::RetrainError;
 pub use forecast::Forecast;

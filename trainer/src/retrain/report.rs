@@ -267,6 +267,7 @@ mod tests {
 
     fn waiting() -> Run {
         let gate = |open, text: &str| Gate {
+            asked: None,
             open,
             text: text.to_owned(),
         };

@@ -5,6 +5,7 @@ mod back;
 mod kept;
 mod plots;
 mod run;
+mod verdict;
 
 use std::sync::Arc;
 

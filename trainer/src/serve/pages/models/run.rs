@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::plots::{Plot, plots};
+use super::verdict::{GateRow, change as change_told, gates};
 use super::{Models, chip, fill, flat, short};
 use crate::retrain::{self, Account, Forecast, Run};
 use crate::serve::pages::change::{Deed, change};
@@ -34,6 +35,9 @@ struct RunPage {
     /// Its digest, and the start of it.
     challenger: Option<(String, String)>,
     decided: Option<(String, Option<u32>)>,
+    /// Who would be stopped and released, in the viewer's language.
+    change: Option<String>,
+    gates: Vec<GateRow>,
     account: Account,
     forecast: Option<Forecast>,
     /// The share that was stopped beside the champion.
@@ -85,6 +89,8 @@ fn shown(viewer: &Viewer, words: &'static Models, run: Run, report: &str) -> Run
         decided: run.decided_by.clone().map(|by| (by, run.decided_at)),
         forecast: account.evaluation.as_ref().and_then(Forecast::of),
         shadow: shadow.map(|shadow| shadow.stopped / shadow.clients),
+        change: change_told(account.evaluation.as_ref(), words),
+        gates: gates(&account.gates, words),
         plots: plots(account.evaluation.as_ref(), words),
         report: markdown::html(report),
         may_approve,

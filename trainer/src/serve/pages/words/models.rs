@@ -65,6 +65,24 @@ words! {
         reject_why: "Why (needed)" | "理由 (必須)",
         needs: "Approving takes the role {0}, rejecting the role {1}." | "承認には{0}、却下には{1}の役割が必要です。",
         gates: "Gates" | "ゲート",
+        gate: "What was asked" | "確認した項目",
+        limit: "Limit" | "上限・下限",
+        measured: "Measured" | "実測値",
+        not_measured: "not measured" | "測定なし",
+        min_auc: "It ranks crawlers above people (AUC, lower end): at least" | "クローラーを人より上位に並べる力 (AUC 下端): 以上",
+        min_rejected_crawlers: "Share of crawlers that it stops: at least" | "停止するクローラーの割合: 以上",
+        max_auc_loss: "AUC below the champion's: at most" | "チャンピオンより低い AUC: 以下",
+        max_recall_loss: "Share of crawlers found within the budget, below the champion's: at most" | "予算内で検出するクローラーの割合の低下: 以下",
+        max_rejected_crawlers_loss: "Share of crawlers stopped, below the champion's: at most" | "停止するクローラーの割合の低下: 以下",
+        max_false_positive_rate: "Share of people that it stops: at most" | "停止してしまう人の割合: 以下",
+        max_newly_stopped: "Clients newly stopped: at most" | "新たに停止するクライアント: 以下",
+        max_released: "Clients released: at most" | "解放するクライアント: 以下",
+        max_completed_among_newly_stopped: "Newly stopped clients that completed an order: at most" | "新たに停止するうち注文を完了した人: 以下",
+        max_canaries_flipped: "Canaries that change their verdict: at most" | "判定が変わるカナリア: 以下",
+        change: "In the backtest this model would newly stop {0} clients ({1} of load) and release {2} ({3} of load)." | "バックテストでは、このモデルは新たに {0} クライアント (負荷の {1}) を停止し、{2} クライアント (負荷の {3}) を解放します。",
+        change_completed: "Of the newly stopped, completed an order: {0}." | "新たに停止するうち注文を完了: {0}。",
+        change_no_orders: "The data do not tell who completed an order." | "データからは注文の完了が分かりません。",
+        change_labels: "Of the newly stopped, labelled human: {0}; of the released, labelled crawler: {1}." | "新たに停止するうち人のラベル: {0}、解放するうちクローラーのラベル: {1}。",
         open: "open" | "通過",
         closed: "closed" | "不通過",
         backtest: "Backtest" | "バックテスト",
@@ -124,6 +142,23 @@ words! {
 }
 
 impl Models {
+    /// What a gate asks for, by its limit's name in the configuration; nothing for one that is not known here.
+    pub fn gate_of(&self, name: &str) -> &'static str {
+        match name {
+            "min_auc" => self.min_auc,
+            "min_rejected_crawlers" => self.min_rejected_crawlers,
+            "max_auc_loss" => self.max_auc_loss,
+            "max_recall_loss" => self.max_recall_loss,
+            "max_rejected_crawlers_loss" => self.max_rejected_crawlers_loss,
+            "max_false_positive_rate" => self.max_false_positive_rate,
+            "max_newly_stopped" => self.max_newly_stopped,
+            "max_released" => self.max_released,
+            "max_completed_among_newly_stopped" => self.max_completed_among_newly_stopped,
+            "max_canaries_flipped" => self.max_canaries_flipped,
+            _ => "",
+        }
+    }
+
     /// The word for where a run stands.
     pub fn state(&self, state: State) -> &'static str {
         match state {
