@@ -40,7 +40,7 @@ fn digest(file: &Path) -> String {
 
 /// Over 20 s: a model is learnt and nginx runs it.
 #[test]
-fn a_model_is_approved_and_rolled_back_and_nginx_runs_it() {
+fn a_model_is_approved_rolled_back_and_promoted_and_nginx_runs_it() {
     let site = site(Module::TestClock);
     let live = site.path().to_owned();
     let nginx = site.start(&checked("", WORKERS));
@@ -69,6 +69,10 @@ fn a_model_is_approved_and_rolled_back_and_nginx_runs_it() {
     all_run(&nginx, &after);
     dashboard.browse("models-back", json!({ "before": before, "after": after }));
     all_run(&nginx, &before);
+    let said = dashboard.bench().run(&["retrain", "--once"], "");
+    assert!(said.contains("run 2 waits for a person"), "{said}");
+    dashboard.browse("models-again", json!({ "after": after }));
+    all_run(&nginx, &after);
     let audit = dashboard.bench().run(&["retrain", "status"], "");
     assert!(audit.contains("rolled back") && audit.contains("ana"), "{audit}");
 }

@@ -1,6 +1,9 @@
 //! Pages of clients in Chromium: on a real nginx each button does what it says, and nothing that a client sent does anything.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sekisho_core::feature::{COUNT, schema_hash};
@@ -9,7 +12,7 @@ use sekisho_tests::dashboard::Bench;
 use sekisho_tests::nginx::Module;
 use sekisho_tests::source::root;
 use sekisho_tests::visitors::{checked, site};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Within the server: enforcement with a status of its own, a list that the dashboard edits, and the API.
 const LOCATIONS: &str = "
@@ -142,10 +145,44 @@ fn samples(now: u32) -> Vec<u8> {
     lines
 }
 
-/// Over 20 s: thirty texts in seven places, each a page.
+/// What answers as the module's interface does, with texts of attackers for names of zones and models.
+fn untrue_nginx(zones: &[String]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let zone = |name: &String| {
+        json!({"name": name, "key": name, "bytes": 1, "since": 1, "clients": {"capacity": 9, "held": 7, "estimated": false},
+            "counters": {"requests": 9, "passed": 4, "rejected": 5},
+            "guards": {"open_until": null, "clients_share": 2, "requests_share": 31, "proxy_share": 99}})
+    };
+    let zones: Vec<Value> = zones.iter().map(zone).collect();
+    let status = json!({"version": "0.1.0", "nginx_version": "1.22.1", "now": 9, "configured_at": 1, "uptime_seconds": 8,
+        "workers": [{"pid": 1, "generation": 1, "started_at": 1, "model": corpus()[0], "loaded_at": 1, "challenger": null,
+            "swaps": 0, "refusals": 0}],
+        "totals": {"samples_written": 1}, "zones": zones});
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut request = [0; 4096];
+            let length = stream.read(&mut request).unwrap_or_default();
+            let body = match &request[..length] {
+                asked if asked.starts_with(b"GET /v1/status") => status.to_string(),
+                asked if asked.starts_with(b"GET /v1/metrics") => String::new(),
+                _ => json!({"error": {"code": "no_zone", "message": corpus()[0]}}).to_string(),
+            };
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
+            let _ = write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        }
+    });
+    format!("http://{address}/")
+}
+
+/// Over 20 s: thirty texts in some fifteen places, each a page.
 #[test]
 fn nothing_that_a_client_sent_does_anything() {
-    let bench = Bench::new("");
+    let zones: Vec<String> = corpus().into_iter().take(4).collect();
+    let bench = Bench::new(&format!(
+        "[[nginx]]\nname = \"shop\"\napi = \"{}\"\npoll_seconds = 1\n",
+        untrue_nginx(&zones)
+    ));
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .expect("after 1970")
@@ -162,7 +199,7 @@ fn nothing_that_a_client_sent_does_anything() {
     let mut dashboard = bench.start();
     dashboard.user("olga", "operator");
     dashboard.user("vic", "viewer");
-    dashboard.browse("hostile", json!({ "corpus": texts }));
+    dashboard.browse("hostile", json!({ "corpus": texts, "zones": zones }));
 }
 
 /// A site of a past day, the same each time: people, and two kinds of crawlers.

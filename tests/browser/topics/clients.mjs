@@ -28,6 +28,11 @@ export default async (t) => {
     await page.getByRole("link", { name: client, exact: true }).click();
     await page.waitForURL("**/clients/*");
   };
+  // A button, reached and pressed without a mouse; the page that it leads to is there.
+  const press = async (page, selector) => {
+    await t.tabTo(page, selector);
+    await Promise.all([page.waitForEvent("load"), page.keyboard.press("Enter")]);
+  };
   const done = (page) => page.locator("#done").textContent();
 
   await t.test("a client is found by keyboard and explained", async ({ page }) => {
@@ -60,12 +65,13 @@ export default async (t) => {
     assert.equal(status, 403);
   });
 
-  await t.test("a label is kept with who gave it", async ({ page }) => {
+  await t.test("a label is kept with who gave it, by keyboard", async ({ page }) => {
     await t.logIn(page, "olga");
     await open(page, person);
     await t.accessible(page);
-    await page.fill("#label-note", "rang <b>us</b> up");
-    await page.click('button[value="human"]');
+    await t.tabTo(page, "#label-note");
+    await page.keyboard.type("rang <b>us</b> up");
+    await press(page, 'button[value="human"]');
     assert.match(await done(page), /label is kept/);
     const row = page.locator("section", { has: page.locator("#labels") }).locator("tbody tr").first();
     assert.match(await row.textContent(), /human.*operator.*olga.*rang <b>us<\/b> up/s);
@@ -73,18 +79,21 @@ export default async (t) => {
     assert.equal(await page.locator("tbody tr").count(), 1);
   });
 
-  await t.test("a ban stops the next request, and lifting it lets the next one pass", async ({ page }) => {
+  await t.test("a ban stops the next request, and lifting it lets the next one pass, by keyboard", async ({ page }) => {
     await t.logIn(page, "olga");
     assert.equal(await visit(person), 200);
     await open(page, person);
-    await page.selectOption("#ban-seconds", "3600");
-    await page.fill("#ban-note", "a test");
-    await page.click("button.danger");
+    await t.tabTo(page, "#ban-seconds");
+    await page.keyboard.press("ArrowDown");
+    assert.equal(await page.inputValue("#ban-seconds"), "3600");
+    await t.tabTo(page, "#ban-note");
+    await page.keyboard.type("a test");
+    await press(page, "button.danger");
     assert.match(await done(page), /banned/);
     assert.equal(await visit(person), 403);
     const row = page.locator("section", { has: page.locator("#decisions") }).locator("tbody tr").first();
     assert.match(await row.textContent(), /shop.*operator: olga.*a test.*in force/s);
-    await page.click('form[action$="/lift"] button');
+    await press(page, 'form[action$="/lift"] button');
     assert.match(await done(page), /lifted/);
     assert.equal(await visit(person), 200);
     assert.match(await row.textContent(), /lifted/);
@@ -95,7 +104,7 @@ export default async (t) => {
     await t.logIn(page, "olga");
     assert.equal(await visit(crawler), 403, "it is banned by its score");
     await open(page, crawler);
-    await page.click('button[formaction$="/allow"]');
+    await press(page, 'button[formaction$="/allow"]');
     assert.match(await done(page), /allowed/);
     await until("nginx has read the list", async () => (await visit(crawler)) === 200);
     await page.click('form[action$="/disallow"] button');

@@ -8,6 +8,10 @@ use serde_json::json;
 
 use crate::causes::with_causes;
 use crate::store::StoreError;
+use crate::visible::escaped;
+
+/// Characters of a sentence.
+const MAX_TEXT: usize = 1000;
 
 /// A status and a sentence, as JSON: `{"error": "..."}`.
 #[derive(Debug)]
@@ -33,7 +37,9 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(json!({"error": self.text}))).into_response();
+        // It may quote what was asked.
+        let text = escaped(self.text.as_bytes(), MAX_TEXT);
+        let mut response = (self.status, Json(json!({"error": text}))).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
             let scheme = HeaderValue::from_static("Bearer");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);

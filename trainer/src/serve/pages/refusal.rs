@@ -9,6 +9,10 @@ use crate::causes::with_causes;
 use crate::explain::Lang;
 use crate::store::StoreError;
 use crate::user::Role;
+use crate::visible::escaped;
+
+/// Characters of a reason.
+const MAX_TEXT: usize = 1000;
 
 /// Why a page is not shown, or a change not made. A handler returns it; the door makes a page of it, in the viewer's
 /// language.
@@ -81,12 +85,17 @@ impl Refusal {
             Refusal::Stale => (words.refused, words.stale_text.to_owned()),
             Refusal::Host => (words.refused, words.host_text.to_owned()),
             Refusal::Proxy => (words.refused, words.proxy_text.to_owned()),
-            Refusal::Told(_, text) => (words.refused, text.clone()),
-            Refusal::Busy(text) => (words.busy, text.clone()),
+            Refusal::Told(_, text) => (words.refused, visible(text)),
+            Refusal::Busy(text) => (words.busy, visible(text)),
             Refusal::Broken => (words.broken, words.broken_text.to_owned()),
             Refusal::Slow => (words.busy, words.slow_text.to_owned()),
         }
     }
+}
+
+/// It may quote what was asked.
+fn visible(text: &str) -> String {
+    escaped(text.as_bytes(), MAX_TEXT)
 }
 
 impl IntoResponse for Refusal {
