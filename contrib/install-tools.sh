@@ -6,7 +6,7 @@ set -euo pipefail
 
 declare -A packages=(
     [build]="build-essential pkg-config curl nginx nginx-dev libclang-dev libpcre2-dev libssl-dev zlib1g-dev"
-    [test]="python3 python3-venv valgrind prometheus chromium nodejs npm nftables ipset"
+    [test]="python3 python3-venv valgrind prometheus chromium nodejs npm nftables ipset iproute2"
     [bench]="goaccess valgrind"
 )
 # nginx-module is built with bindgen's clang, and the ONNX library needs this compiler.
@@ -80,9 +80,12 @@ install_nextest() {
 
 # Unpacked, not installed: these packages' services would start with the machine, and one registers with its makers.
 unpack_crowdsec() {
-    local place packages=(crowdsec crowdsec-custom-bouncer)
+    local place package packages=(crowdsec crowdsec-custom-bouncer crowdsec-firewall-bouncer)
     place=$(cd "$(dirname "$0")/.." && pwd)/target/tools
-    [ -x "$place/usr/bin/crowdsec" ] && [ -x "$place/usr/bin/crowdsec-custom-bouncer" ] && return
+    for package in "${packages[@]}"; do
+        if [ ! -x "$place/usr/bin/$package" ]; then package=; break; fi
+    done
+    [ -z "$package" ] || return 0
     echo "install-tools: unpacking ${packages[*]} into $place"
     mkdir -p "$place"
     # A later one sees a whole program or none.
