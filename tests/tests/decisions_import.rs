@@ -89,3 +89,62 @@ fn decisions_of_crowdsec_are_taken_over_and_lifted() {
     );
     assert_eq!(told(&nginx, "SELECT COUNT(*) FROM decision"), "3");
 }
+
+#[test]
+fn a_ban_stands_until_the_last_of_it_is_lifted() {
+    let crowdsec = LocalApi::start();
+    let add = |client: &str, kind: &str, duration: &str, reason: &str| {
+        crowdsec.cscli(&[
+            "decisions",
+            "add",
+            "-i",
+            client,
+            "-t",
+            kind,
+            "-d",
+            duration,
+            "-R",
+            reason,
+        ]);
+    };
+    add("192.0.2.7", "ban", "2h", "crawls");
+    add("192.0.2.7", "ban", "3h", "scrapes");
+    add("192.0.2.7", "captcha", "4h", "is odd");
+    let site = site(Module::Production);
+    let nginx = site.start(&checked(
+        "sekisho_samples %DIR%/samples;",
+        &format!("location / {{ sekisho_dry_run off; }} {API}"),
+    ));
+    fs::write(nginx.path().join("key"), crowdsec.key()).expect("own directory");
+    let section = format!(
+        "[[decisions.import]]\ncrowdsec = \"{}\"\nkey_file = \"%DIR%/key\"\nzone = \"clients\"\nmost = 2\npoll_seconds = 1\n",
+        crowdsec.url()
+    );
+    let _daemon = Daemon::start(&nginx, &section);
+    let in_force =
+        "SELECT group_concat(client, ' ') FROM (SELECT client FROM decision WHERE ended IS NULL ORDER BY id)";
+    until_told(&nginx, in_force, "192.0.2.7");
+
+    // Another sort of decision on the same client ends, then the longer of its bans. A ban that comes in the same answer
+    // or later shows that the end was heard.
+    crowdsec.cscli(&["decisions", "delete", "-i", "192.0.2.7", "-t", "captcha"]);
+    add("192.0.2.8", "ban", "1h", "crawls");
+    until_told(&nginx, in_force, "192.0.2.7 192.0.2.8");
+    assert_eq!(told(&nginx, "SELECT COUNT(*) FROM decision"), "2");
+    crowdsec.cscli(&["decisions", "delete", "--id", "2"]);
+    crowdsec.cscli(&["decisions", "delete", "-i", "192.0.2.8"]);
+    add("192.0.2.9", "ban", "1h", "crawls");
+    until_told(&nginx, in_force, "192.0.2.7 192.0.2.9");
+    assert_eq!(visit(&nginx, "192.0.2.7"), 429);
+
+    // There are three, and room for two: the third comes when there is room.
+    add("192.0.2.10", "ban", "1h", "crawls");
+    add("192.0.2.11", "captcha", "1h", "is odd");
+    until_told(&nginx, "SELECT COUNT(*) FROM decision", "3");
+    crowdsec.cscli(&["decisions", "delete", "-i", "192.0.2.7"]);
+    until_told(&nginx, in_force, "192.0.2.9 192.0.2.10");
+    assert_eq!(
+        [visit(&nginx, "192.0.2.7"), visit(&nginx, "192.0.2.10")],
+        [200, 429]
+    );
+}

@@ -2,36 +2,32 @@
 //!
 //! What a person lifted here stays lifted until that ban would have ended.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sekisho_core::key::shown_client;
-use serde::Deserialize;
 use thiserror::Error;
 use tokio::sync::watch;
 use ureq::Agent;
 
-use super::bouncer::scope;
 use super::order::{Ban, By, IMPORT, OrderError, Orders};
+use super::wanted::{Answer, ORIGIN, Plan, Wanted};
 use crate::causes::with_causes;
 use crate::config::{ImportSection, SecretError, now, read_secret};
 use crate::figures::counted;
-use crate::nginx::{MAX_REASON, NginxError};
+use crate::nginx::NginxError;
 use crate::store::{DecisionRow, Names, Store, StoreError};
 use crate::turns::turns;
-use crate::visible::escaped;
 use crate::watch::Live;
 
-/// Whose bans these are.
-pub const ORIGIN: &str = "crowdsec";
 /// Longest that the answer may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Bytes of the answer: some 100,000 decisions, which a local API with public lists has.
 const MAX_ANSWER: u64 = 32 << 20;
 /// Orders to nginx in one round: the next goes on.
 const MOST_ORDERS: usize = 200;
+/// Seconds after which it is told again that bans are left out.
+const REMIND: u32 = 3_600;
 
 /// Why bans cannot be taken over.
 #[derive(Debug, Error)]
@@ -65,35 +61,6 @@ pub enum ImportError {
     Store(#[from] StoreError),
 }
 
-/// The stream's answer.
-#[derive(Debug, Default, Deserialize)]
-struct Answer {
-    new: Option<Vec<Foreign>>,
-    deleted: Option<Vec<Foreign>>,
-}
-
-/// A decision of theirs.
-#[derive(Clone, Debug, Deserialize)]
-struct Foreign {
-    #[serde(rename = "type")]
-    kind: String,
-    value: String,
-    duration: String,
-    #[serde(default)]
-    scenario: String,
-}
-
-/// What is to be banned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Wanted {
-    until: u32,
-    scenario: String,
-    /// As nginx names whom it banned for it: the group of an IPv6 address.
-    banned: Option<String>,
-    /// nginx has no client of that name.
-    is_refused: bool,
-}
-
 /// One import's work.
 pub struct Import {
     section: ImportSection,
@@ -102,9 +69,11 @@ pub struct Import {
     live: Arc<Live>,
     store: Store,
     names: Names,
-    wanted: BTreeMap<String, Wanted>,
+    wanted: Wanted,
+    /// Whether the next answer need only have what changed.
     is_known: bool,
     left_out: usize,
+    told: Told,
     trouble: Option<String>,
 }
 
@@ -147,9 +116,10 @@ impl Import {
             live,
             store: Store::open_existing(store)?,
             names,
-            wanted: BTreeMap::new(),
+            wanted: Wanted::default(),
             is_known: false,
             left_out: 0,
+            told: Told::default(),
             trouble: None,
         })
     }
@@ -159,7 +129,7 @@ impl Import {
         let every = Duration::from_secs(self.section.poll_seconds.into());
         turns(stop, every, || {
             let outcome = self.round(now());
-            self.tell(outcome.err().map(|error| with_causes(&error)));
+            self.tell(outcome.err().map(|error| with_causes(&error)), now());
         });
     }
 
@@ -168,15 +138,17 @@ impl Import {
     /// # Errors
     /// [`ImportError`]
     pub fn round(&mut self, now: u32) -> Result<(), ImportError> {
-        let answer = self.pull()?;
-        self.take(answer, now);
+        // Only a pull that succeeds goes on where the last one ended: what one told that failed is not told again.
+        let is_all = !std::mem::replace(&mut self.is_known, false);
+        let answer = self.pull(is_all)?;
+        self.wanted.take(answer, is_all, &self.names, now);
+        self.is_known = !self.wanted.is_short();
         self.reconcile(now)
     }
 
-    fn pull(&mut self) -> Result<Answer, ImportError> {
+    fn pull(&self, is_all: bool) -> Result<Answer, ImportError> {
         let api = self.section.crowdsec.trim_end_matches('/');
-        let startup = !self.is_known;
-        let url = format!("{api}/v1/decisions/stream?startup={startup}&scopes=ip,range");
+        let url = format!("{api}/v1/decisions/stream?startup={is_all}&scopes=ip,range");
         let exchange = || {
             let request = self.agent.get(&url).header("x-api-key", &self.key);
             let mut response = request.header("user-agent", "sekisho/v0.1").call()?;
@@ -194,104 +166,27 @@ impl Import {
         if status != 200 {
             return Err(ImportError::Status { url, status });
         }
-        let answer: Answer =
-            serde_json::from_slice(&body).map_err(|source| ImportError::Foreign { url, source })?;
-        if startup {
-            self.wanted.clear();
-        }
-        self.is_known = true;
-        Ok(answer)
-    }
-
-    /// What is to be banned from now on.
-    fn take(&mut self, answer: Answer, now: u32) {
-        for gone in answer.deleted.unwrap_or_default() {
-            self.wanted.remove(&gone.value);
-        }
-        self.left_out = 0;
-        self.wanted.retain(|_, wanted| wanted.until > now);
-        for new in answer.new.unwrap_or_default() {
-            let Some(length) = seconds(&new.duration).filter(|_| new.kind == "ban") else {
-                continue;
-            };
-            if scope(&new.value).is_none() {
-                continue;
-            }
-            let until = now.saturating_add(length);
-            if let Some(known) = self.wanted.get_mut(&new.value) {
-                known.until = known.until.max(until);
-            } else if self.wanted.len() < self.section.most as usize {
-                let wanted = Wanted {
-                    until,
-                    scenario: new.scenario,
-                    banned: None,
-                    is_refused: false,
-                };
-                self.wanted.insert(new.value, wanted);
-            } else {
-                self.left_out += 1;
-            }
-        }
+        serde_json::from_slice(&body).map_err(|source| ImportError::Foreign { url, source })
     }
 
     /// Bans who is to be banned and is not, lifts whose ban is no longer wanted.
     fn reconcile(&mut self, now: u32) -> Result<(), ImportError> {
-        let orders = Orders {
-            live: &self.live,
-            store: &self.store,
-            names: &self.names,
-        };
-        let by = By {
-            at: now,
-            actor: IMPORT,
-        };
-        let zone = &self.section.zone;
+        let zone = self.section.zone.clone();
         let mut open: Vec<DecisionRow> = self.store.open_decisions(None)?;
-        open.retain(|row| row.zone == *zone);
-        let everywhere = self.live.with_zone(zone).len();
+        open.retain(|row| row.zone == zone);
+        let everywhere = self.live.with_zone(&zone).len();
         if everywhere == 0 {
             return Ok(());
         }
-        let longest = self.section.hours * 3_600;
-        let (mut given, mut kept) = (0, Vec::new());
-        for (value, wanted) in &mut self.wanted {
-            let names = [
-                Some(value.clone()),
-                Some(shown_client(value)),
-                wanted.banned.clone(),
-            ];
-            let names: Vec<String> = names
-                .iter()
-                .flatten()
-                .map(|name| self.names.client(name))
-                .collect();
-            let banned = open.iter().filter(|row| names.contains(&row.client)).count();
-            kept.extend(names.clone());
-            let lifted = || self.store.lifted_here(zone, &names, ORIGIN, IMPORT, now);
-            if banned >= everywhere || wanted.is_refused || given >= MOST_ORDERS || lifted()? {
-                continue;
-            }
-            given += 1;
-            let ban = Ban {
-                zone: zone.clone(),
-                client: value.clone(),
-                seconds: (wanted.until - now).min(longest),
-                reason: reason(&wanted.scenario),
-                origin: ORIGIN,
-            };
-            match orders.ban(&ban, by) {
-                Ok(done) => wanted.banned = done.into_iter().find_map(|done| done.client),
-                // Such as a network, where each client is an address.
-                Err(OrderError::Nginx(NginxError::Refused { .. })) => wanted.is_refused = true,
-                Err(OrderError::Store(error)) => return Err(error.into()),
-                Err(error) => tracing::debug!("{}", with_causes(&error)),
-            }
-        }
+        let plan = self.wanted.plan(&open, everywhere, self.section.most as usize);
+        self.left_out = plan.left_out;
+        self.ban(&plan, now)?;
         let gone = open
             .iter()
-            .filter(|row| row.origin == ORIGIN && !kept.contains(&row.client));
+            .filter(|row| row.origin == ORIGIN && !plan.kept.contains(&row.client));
+        let orders = self.orders();
         for row in gone.take(MOST_ORDERS) {
-            match orders.lift(zone, &row.client, by) {
+            match orders.lift(&zone, &row.client, by(now)) {
                 Ok(_) | Err(OrderError::NotBanned(_)) => {}
                 Err(OrderError::Store(error)) => return Err(error.into()),
                 Err(error) => tracing::debug!("{}", with_causes(&error)),
@@ -300,86 +195,189 @@ impl Import {
         Ok(())
     }
 
-    /// Says what went wrong, once.
-    fn tell(&mut self, error: Option<String>) {
-        let trouble = error.or_else(|| {
-            (self.left_out > 0).then(|| {
-                let many = counted(self.left_out as u64, "ban");
-                format!("{many} left out: there are more than [[decisions.import]] most")
-            })
-        });
+    /// Bans those that are missing, as far as there is room, except whom a person let go.
+    fn ban(&mut self, plan: &Plan, now: u32) -> Result<(), ImportError> {
+        let (mut room, mut given) = (plan.room, 0);
+        let longest = self.section.hours * 3_600;
+        for value in &plan.missing {
+            let Some(wish) = self.wanted.wish(value) else {
+                continue;
+            };
+            let is_begun = wish.names().iter().any(|name| plan.kept.contains(name));
+            if given >= MOST_ORDERS {
+                break;
+            }
+            let zone = &self.section.zone;
+            let is_let_go = || self.store.lifted_here(zone, wish.names(), ORIGIN, IMPORT, now);
+            if (room == 0 && !is_begun) || is_let_go()? {
+                continue;
+            }
+            given += 1;
+            let ban = Ban {
+                zone: zone.clone(),
+                client: value.clone(),
+                seconds: (wish.until - now).min(longest),
+                reason: wish.reason.clone(),
+                origin: ORIGIN,
+            };
+            match self.orders().ban(&ban, by(now)) {
+                Ok(done) => {
+                    room -= usize::from(!is_begun);
+                    for banned in done.into_iter().filter_map(|done| done.client) {
+                        self.wanted.banned_as(value, self.names.client(&banned));
+                    }
+                }
+                Err(OrderError::Nginx(NginxError::Refused { .. })) => self.wanted.refused(value),
+                Err(OrderError::Store(error)) => return Err(error.into()),
+                Err(error) => tracing::debug!("{}", with_causes(&error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn orders(&self) -> Orders<'_> {
+        Orders {
+            live: &self.live,
+            store: &self.store,
+            names: &self.names,
+        }
+    }
+
+    /// Says what went wrong, once, and who is left out.
+    fn tell(&mut self, trouble: Option<String>, now: u32) {
         match (&self.trouble, &trouble) {
             (Some(before), Some(text)) if before == text => {}
             (_, Some(text)) => tracing::warn!("import from CrowdSec: {text}"),
-            (Some(_), None) => tracing::info!("import from CrowdSec: all is well again"),
+            (Some(_), None) => tracing::info!("import from CrowdSec: it goes on"),
             (None, None) => {}
         }
         self.trouble = trouble;
+        match self.told.next(self.left_out, now) {
+            News::None => {}
+            News::Over => tracing::info!("import from CrowdSec: no ban is left out any more"),
+            News::LeftOut => {
+                let many = counted(self.left_out as u64, "ban");
+                tracing::warn!(
+                    "import from CrowdSec: {many} left out until there is room: there are more than [[decisions.import]] most"
+                );
+            }
+        }
     }
 }
 
-fn reason(scenario: &str) -> String {
-    let shown = escaped(scenario.as_bytes(), MAX_REASON);
-    format!("CrowdSec: {shown}").chars().take(MAX_REASON).collect()
+fn by(at: u32) -> By<'static> {
+    By { at, actor: IMPORT }
 }
 
-/// Whole seconds of a duration as Go writes it; `None` when it is over, or none.
-fn seconds(text: &str) -> Option<u32> {
-    let (mut total, mut number) = (0.0, String::new());
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        if letter.is_ascii_digit() || letter == '.' {
-            number.push(letter);
-            continue;
+/// How many were left out when that was last told, and when.
+#[derive(Debug, Default)]
+struct Told {
+    left_out: usize,
+    at: u32,
+}
+
+/// What there is to tell of those who are left out.
+#[derive(Debug, PartialEq, Eq)]
+enum News {
+    None,
+    LeftOut,
+    Over,
+}
+
+impl Told {
+    fn next(&mut self, left_out: usize, now: u32) -> News {
+        let is_more = left_out > 0 && left_out >= self.left_out.saturating_mul(2);
+        let is_due = left_out > 0 && now.saturating_sub(self.at) >= REMIND;
+        let is_over = left_out == 0 && self.left_out > 0;
+        if !(is_more || is_due || is_over) {
+            return News::None;
         }
-        let mut unit = letter.to_string();
-        if let Some(next) = letters.next_if(|next| *next == 's' && letter != 's') {
-            unit.push(next);
-        }
-        let factor = match unit.as_str() {
-            "h" => 3_600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 1e-3,
-            "µs" | "us" => 1e-6,
-            "ns" => 1e-9,
-            _ => return None,
-        };
-        total += number.parse::<f64>().ok()? * factor;
-        number.clear();
+        *self = Told { left_out, at: now };
+        if is_over { News::Over } else { News::LeftOut }
     }
-    // More than any ban: saturates.
-    (number.is_empty() && total >= 1.0).then_some(total as u32)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use tempfile::TempDir;
+
     use super::*;
 
-    #[test]
-    fn durations_of_go_are_read() {
-        #[track_caller]
-        fn check(text: &str, expected: Option<u32>) {
-            assert_eq!(seconds(text), expected, "{text}");
+    const NOW: u32 = 1_800_000_000;
+
+    /// Pulls once for each answer; the value of `startup` in each.
+    fn asked(answers: Vec<String>) -> Vec<String> {
+        let dir = TempDir::new().unwrap();
+        let (store, key) = (dir.path().join("s.db"), dir.path().join("key"));
+        Store::open(&store).unwrap();
+        std::fs::write(&key, "k".repeat(32)).unwrap();
+        let api = TcpListener::bind("127.0.0.1:0").unwrap();
+        let section = ImportSection {
+            crowdsec: format!("http://{}", api.local_addr().unwrap()),
+            key_file: key,
+            zone: "clients".to_owned(),
+            most: 10,
+            hours: 1,
+            poll_seconds: 1,
+        };
+        let count = answers.len();
+        let serve = move |answer: String| {
+            let (mut peer, _) = api.accept().unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                peer.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            peer.write_all(answer.as_bytes()).unwrap();
+            let head = String::from_utf8(head).unwrap();
+            let (_, rest) = head.split_once("startup=").unwrap();
+            rest.split_once('&').unwrap().0.to_owned()
+        };
+        let api = thread::spawn(move || answers.into_iter().map(serve).collect());
+        let live = Arc::new(Live::new(&[]));
+        let mut import = Import::new(&section, live, Names::Plain, &store).unwrap();
+        for _ in 0..count {
+            let _ = import.round(NOW);
         }
-        check("3h59m57.23s", Some(14_397));
-        check("59s", Some(59));
-        check("1m0s", Some(60));
-        check("1m500ms", Some(60));
-        check("168h0m0s", Some(604_800));
-        check("99999999999h", Some(u32::MAX));
-        for none in ["", "-1m2s", "0s", "900ms", "5", "1d", "s", "1..5s", "1h5"] {
-            check(none, None);
-        }
+        api.join().unwrap()
     }
 
     #[test]
-    fn reasons_are_short_and_visible() {
-        assert_eq!(
-            reason("crowdsecurity/http-crawl"),
-            "CrowdSec: crowdsecurity/http-crawl"
-        );
-        let long = reason(&"\u{1b}".repeat(500));
-        assert!(long.chars().count() == MAX_REASON && !long.contains('\u{1b}'));
+    fn everything_is_asked_for_after_a_pull_that_failed() {
+        let answer = |status: &str, body: &str| {
+            let length = body.len();
+            format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+        };
+        let good = || answer("200 OK", r#"{"new":null,"deleted":null}"#);
+        let cut = good().replace("content-length: 27", "content-length: 270");
+        let bad = [cut, answer("200 OK", "{"), answer("500 No", "{}")];
+        let mut answers = vec![good(), good()];
+        for bad in bad {
+            answers.extend([bad, good()]);
+        }
+        let expected = ["true", "false", "false", "true", "false", "true", "false", "true"];
+        assert_eq!(asked(answers), expected);
+    }
+
+    #[test]
+    fn who_is_left_out_is_told_at_first_when_more_and_each_hour() {
+        let mut told = Told::default();
+        #[track_caller]
+        fn check(told: &mut Told, left_out: usize, later: u32, expected: News) {
+            assert_eq!(told.next(left_out, NOW + later), expected, "{left_out} {later}");
+        }
+        check(&mut told, 0, 0, News::None);
+        check(&mut told, 5, 1, News::LeftOut);
+        check(&mut told, 6, 2, News::None);
+        check(&mut told, 10, 3, News::LeftOut);
+        check(&mut told, 10, 2 + REMIND, News::None);
+        check(&mut told, 9, 3 + REMIND, News::LeftOut);
+        check(&mut told, 0, 4 + REMIND, News::Over);
+        check(&mut told, 0, 5 + 3 * REMIND, News::None);
     }
 }

@@ -9,6 +9,7 @@ pub mod order;
 mod show;
 mod syslog;
 pub mod told;
+mod wanted;
 
 use std::collections::HashMap;
 use std::io;
