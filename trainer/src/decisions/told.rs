@@ -12,6 +12,7 @@ use super::log_file::LogFile;
 use super::syslog::Syslog;
 use crate::causes::with_causes;
 use crate::config::{DecisionsSection, SyslogTarget, now};
+use crate::figures::counted;
 use crate::store::{DecisionEvent, EventKind, Store, StoreError};
 use crate::turns::turns;
 
@@ -19,7 +20,8 @@ use crate::turns::turns;
 const POLL: Duration = Duration::from_secs(1);
 /// Events that are told at a time.
 const BATCH: u32 = 500;
-/// What waits because a disk is full or nobody listens is dropped, and counted, when it is more events than this.
+/// Events that wait because a disk is full or nobody listens: some 100 MB of lines. Of more, the oldest are dropped and
+/// counted.
 const MOST_WAITING: i64 = 100_000;
 /// How syslog messages call each sort of event.
 const MSGID: [(EventKind, &str); 5] = [
@@ -70,7 +72,11 @@ struct Listener {
     /// Its name in the store.
     name: &'static str,
     sink: Sink,
+    /// Events that wait at most.
+    most: i64,
     trouble: Option<String>,
+    /// Events that were dropped since it last took one.
+    dropped: u64,
 }
 
 /// One thread's work.
@@ -88,7 +94,9 @@ impl Teller {
         let listener = |name, sink| Listener {
             name,
             sink,
+            most: MOST_WAITING,
             trouble: None,
+            dropped: 0,
         };
         let log = section.log.clone().map(|path| {
             let log = LogFile::new(path, section.log_bytes, section.log_files);
@@ -136,9 +144,9 @@ impl Listener {
                 last
             }
         };
-        if last - after > MOST_WAITING {
-            tracing::warn!("{}: {} events of decisions were dropped", self.name, last - after);
-            after = last;
+        if last - after > self.most {
+            self.drop_events(last - after - self.most);
+            after = last - self.most;
             store.set_followed(self.name, after, now)?;
         }
         while after < last {
@@ -164,16 +172,42 @@ impl Listener {
         Ok(())
     }
 
+    /// Counts events that go untold. That is said each time that there are twice as many.
+    fn drop_events(&mut self, count: i64) {
+        let before = self.dropped;
+        self.dropped += count.unsigned_abs();
+        if before == 0 || self.dropped.ilog2() > before.ilog2() {
+            let dropped = counted(self.dropped, "event");
+            tracing::warn!(
+                "{}: {dropped} of decisions dropped, the oldest: too many wait",
+                self.name
+            );
+        }
+    }
+
     /// Says what went wrong, once.
     fn note(&mut self, error: Option<&io::Error>) {
         let trouble = error.map(ToString::to_string);
         match (&self.trouble, &trouble) {
             (Some(before), Some(text)) if before == text => {}
             (_, Some(text)) => tracing::warn!("{}: decisions wait: {text}", self.name),
-            (Some(_), None) => tracing::info!("{}: decisions are told again; none was lost", self.name),
+            (Some(_), None) => tracing::info!("{}: {}", self.name, told_again(self.dropped)),
             (None, None) => {}
         }
+        if trouble.is_none() {
+            self.dropped = 0;
+        }
         self.trouble = trouble;
+    }
+}
+
+fn told_again(dropped: u64) -> String {
+    match dropped {
+        0 => "decisions are told again; none was lost".to_owned(),
+        _ => format!(
+            "decisions are told again; {} dropped, the oldest that waited",
+            counted(dropped, "event")
+        ),
     }
 }
 
@@ -276,6 +310,46 @@ mod tests {
         bench.section.log = Some(bench.dir.path().join("log"));
         bench.teller().round(NOW).unwrap();
         assert_eq!(bench.told(), pairs(&[("one", "ban-begun")]));
+    }
+
+    #[test]
+    fn of_too_many_that_wait_the_oldest_are_dropped_and_counted() {
+        let mut bench = Bench::new();
+        bench.section.log = Some("/dev/full".into());
+        let mut teller = bench.teller();
+        teller.listeners[0].most = 2;
+        teller.round(NOW).unwrap();
+        for client in ["one", "two", "three"] {
+            bench.begin(client);
+        }
+        teller.round(NOW).unwrap();
+        assert_eq!(teller.listeners[0].dropped, 1);
+        bench.begin("four");
+        teller.round(NOW).unwrap();
+        teller.round(NOW).unwrap();
+        assert_eq!(teller.listeners[0].dropped, 2);
+        let log = LogFile::new(bench.dir.path().join("log"), 1 << 20, 1);
+        teller.listeners[0].sink = Sink::Log(log);
+        teller.round(NOW).unwrap();
+        assert_eq!(
+            bench.told(),
+            pairs(&[("three", "ban-begun"), ("four", "ban-begun")])
+        );
+        assert_eq!(teller.listeners[0].dropped, 0, "it was told");
+    }
+
+    #[test]
+    fn what_was_dropped_is_told() {
+        #[track_caller]
+        fn check(dropped: u64, expected: &str) {
+            assert_eq!(
+                told_again(dropped),
+                format!("decisions are told again; {expected}")
+            );
+        }
+        check(0, "none was lost");
+        check(1, "1 event dropped, the oldest that waited");
+        check(1_200, "1,200 events dropped, the oldest that waited");
     }
 
     #[test]
