@@ -92,6 +92,11 @@ export default async (t) => {
     // Fields, quoted or not.
     const fields = [...text.matchAll(/(?:^|,|\n)(?:"((?:[^"]|"")*)"|([^,\n]*))/g)].map(([, quoted, plain]) => quoted ?? plain);
     assert.ok(fields.length > 100);
-    assert.deepEqual(fields.filter((field) => /^[=+\-@\t\r]/.test(field)), []);
+    assert.deepEqual(fields.filter((field) => /^[=+\-@\t\r\n＝＋－＠]/.test(field)), []);
+    // Where semicolons or tabs separate columns, quotes for commas hold nothing together.
+    const split = text.split(/[;\t\r\n]/);
+    assert.ok(split.some((cell) => cell.startsWith("'=HYPERLINK")));
+    assert.deepEqual(split.filter((cell) => /^[\s"]*[=+\-@＝＋－＠]/.test(cell)), []);
+    assert.equal(HIDDEN.exec(text), null, "hidden characters are shown");
   });
 };

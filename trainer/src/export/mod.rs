@@ -1,5 +1,6 @@
 //! `sekisho export`: samples for any other program.
 
+mod cell;
 mod columns;
 mod parquet;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use crate::config::{AccessError, StoreAccess, author, now};
 use crate::figures::counted;
 use crate::store::{ExportRow, Selection, Store, StoreError};
 use crate::visible::{escaped, masked};
+pub use cell::{guarded, unguarded};
 use columns::{Cell, Column, columns};
 
 /// Characters of a zone's name that are shown.
@@ -250,20 +252,6 @@ fn text(cell: &Cell) -> String {
         Cell::Real(number) => number.to_string(),
         Cell::Single(number) => number.to_string(),
     }
-}
-
-/// A text as a cell of CSV that no spreadsheet runs as a formula: with an apostrophe before what would begin one.
-pub fn guarded(text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']) {
-        format!("'{text}")
-    } else {
-        text
-    }
-}
-
-/// The text of such a cell.
-pub fn unguarded(text: String) -> String {
-    text.strip_prefix('\'').map(str::to_owned).unwrap_or(text)
 }
 
 /// A day or a time as Unix seconds; both are UTC unless the time says otherwise.

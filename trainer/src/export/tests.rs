@@ -195,17 +195,3 @@ fn moments_are_days_or_times() {
     check("yesterday", None);
     check("1960-01-01", None);
 }
-
-#[test]
-fn formulas_are_guarded_and_read_back() {
-    #[track_caller]
-    fn check(text: &str, expected: &str) {
-        assert_eq!(guarded(text.into()), expected);
-        assert_eq!(unguarded(expected.into()), text);
-    }
-    check("=1", "'=1");
-    check("@a", "'@a");
-    check("'x", "''x");
-    check("/a=1", "/a=1");
-    check("", "");
-}

@@ -13,9 +13,12 @@ use super::found::find;
 use crate::export::guarded;
 use crate::serve::shared::Access;
 use crate::store::{ClientRow, MAX_PAGE};
+use crate::visible::escaped;
 
 /// Rows at most: what a spreadsheet opens at once, and a megabyte or two. `sekisho export` has no bound.
 pub const MOST_ROWS: usize = 10_000;
+/// Characters of a text: longest names of clients.
+const SHOWN: usize = 1_100;
 const HEADER: [&str; 12] = [
     "zone", "client", "network", "first", "last", "requests", "samples", "score", "worst", "class", "origin",
     "conflict",
@@ -64,16 +67,17 @@ fn written(clients: &[ClientRow]) -> String {
 }
 
 fn row(client: &ClientRow) -> [String; 12] {
+    let text = |text: &str| guarded(escaped(text.as_bytes(), SHOWN));
     [
-        guarded(client.zone.clone()),
-        guarded(client.name.clone()),
-        guarded(client.network.clone()),
+        text(&client.zone),
+        text(&client.name),
+        text(&client.network),
         client.first.to_string(),
         client.last.to_string(),
         client.requests.to_string(),
         client.samples.to_string(),
         client.score.map(|score| score.to_string()).unwrap_or_default(),
-        guarded(client.worst.clone()),
+        text(&client.worst),
         client
             .class
             .map(|class| class.as_str().to_owned())
@@ -107,6 +111,12 @@ mod tests {
             origin: None,
             conflict: true,
         };
+        let name = "a;=1\u{202e}\n＝2".into();
+        let split = written(&[ClientRow {
+            name,
+            ..client.clone()
+        }]);
+        assert!(split.contains(",a;'=1\\u{202e}\\n＝2,"), "{split}");
         let text = written(std::slice::from_ref(&client));
         let line = text.lines().nth(1).expect("a row");
         assert_eq!(
