@@ -130,11 +130,16 @@ pub fn set_password(store: &Store, name: &str, hash: &str, by: By<'_>) -> Result
     })
 }
 
-/// Removes a user and its sessions.
-pub fn remove(store: &Store, name: &str, by: By<'_>) -> Result<(), UserError> {
-    change(store, name, by, "user.remove", &json!({}), |transaction| {
-        transaction.execute("DELETE FROM user WHERE name = ?", [name])
-    })
+/// Removes a user and its sessions; the last one only when `may_open`, as everybody may read while there is none.
+pub fn remove(store: &Store, name: &str, may_open: bool, by: By<'_>) -> Result<(), UserError> {
+    let delete = "DELETE FROM user WHERE name = ?1 AND (?2 OR EXISTS (SELECT 1 FROM user WHERE name <> ?1))";
+    let removed = change(store, name, by, "user.remove", &json!({}), |transaction| {
+        transaction.execute(delete, (name, may_open))
+    });
+    match removed {
+        Err(UserError::Unknown(_)) if find(store, name)?.is_some() => Err(UserError::Last(name.to_owned())),
+        other => other,
+    }
 }
 
 fn change(

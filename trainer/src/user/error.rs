@@ -26,6 +26,11 @@ pub enum UserError {
     /// There is none of this name.
     #[error("there is no user {0}: `sekisho user list` shows all")]
     Unknown(String),
+    /// There would be none.
+    #[error(
+        "{0} is the last user, and without any, everybody who reaches the dashboard may read it (unless [dashboard] user_header is set): add another user first, or say --open"
+    )]
+    Last(String),
     /// There are too many.
     #[error(
         "there are {0} users, which is the most: remove one, or let a proxy log people in ([dashboard] user_header)"

@@ -25,6 +25,9 @@ pub use password::fits;
 pub use role::Role;
 pub use session::{Lifetime, Token, begin, end, find as find_session, form_token};
 
+/// What holds while there is no user.
+const NOBODY: &str = "no user: everybody who reaches the dashboard may read it, nobody may change anything";
+
 const EXAMPLES: &str = "\
 Examples:
   sekisho user add ana --role approver
@@ -34,6 +37,8 @@ Examples:
   sekisho user role ben viewer
       from his next request on
   sekisho user list --format json
+  sekisho user remove ben
+      the last user only with --open
 
 A viewer reads; an operator also labels, bans, allows and lifts; an approver also puts models into force and takes them
 back. A password has at least 12 characters; setting another one ends all sessions of its user. The daemon needs no
@@ -90,6 +95,9 @@ enum Action {
     Remove {
         /// Whom
         name: String,
+        /// Also the last one: then everybody who reaches the dashboard may read it
+        #[arg(long)]
+        open: bool,
         #[command(flatten)]
         access: StoreAccess,
     },
@@ -133,9 +141,13 @@ pub fn run(args: &Args) -> Result<(), UserError> {
             accounts::set_password(&store, name, &hash, by)?;
             eprintln!("set; {name} logs in anew");
         }
-        Action::Remove { name, access } => {
-            accounts::remove(&access.open()?.0, name, by)?;
+        Action::Remove { name, open, access } => {
+            let (store, _) = access.open()?;
+            accounts::remove(&store, name, *open, by)?;
             eprintln!("removed: {name}");
+            if !any(&store)? {
+                eprintln!("sekisho: warning: {NOBODY}");
+            }
         }
     }
     Ok(())
@@ -146,10 +158,7 @@ fn list(users: &[Account], format: OutputFormat) -> Result<(), UserError> {
     let written = match format {
         OutputFormat::Json => writeln!(output, "{:#}", serde_json::json!(users)),
         OutputFormat::Table if users.is_empty() => {
-            writeln!(
-                output,
-                "no user: everybody who reaches the dashboard may read it, nobody may change anything"
-            )
+            writeln!(output, "{NOBODY}")
         }
         OutputFormat::Table => {
             let mut table = Table::new();

@@ -38,8 +38,8 @@ fn users_are_added_changed_and_removed_and_the_audit_log_says_by_whom() {
     accounts::set_password(&store, "ana", "other", BY).unwrap();
     assert_eq!(find(&store, "Ana").unwrap().unwrap().1, "other");
     assert_eq!(all(&store).unwrap()[0].role, Role::Approver);
-    accounts::remove(&store, "ana", BY).unwrap();
-    let error = accounts::remove(&store, "ana", BY).unwrap_err();
+    accounts::remove(&store, "ana", true, BY).unwrap();
+    let error = accounts::remove(&store, "ana", true, BY).unwrap_err();
     assert!(error.to_string().starts_with("there is no user ana"), "{error}");
     let mut lines = store
         .connection()
@@ -61,6 +61,24 @@ fn users_are_added_changed_and_removed_and_the_audit_log_says_by_whom() {
         ]
     );
     assert!(!json!(lines).to_string().contains("other"), "no hash is told");
+}
+
+#[test]
+fn the_last_user_is_removed_only_when_that_is_meant() {
+    let (_dir, store) = store();
+    let refusal = |name: &str| {
+        let error = accounts::remove(&store, name, false, BY).unwrap_err();
+        error.to_string()
+    };
+    add(&store, "ana", Role::Viewer);
+    add(&store, "ben", Role::Viewer);
+    accounts::remove(&store, "ben", false, BY).unwrap();
+    assert!(refusal("Ana").contains("is the last user"));
+    assert!(refusal("ben").starts_with("there is no user ben"));
+    assert!(any(&store).unwrap());
+    accounts::remove(&store, "ana", true, BY).unwrap();
+    assert!(!any(&store).unwrap());
+    assert!(refusal("ana").starts_with("there is no user ana"));
 }
 
 #[test]

@@ -397,6 +397,11 @@ fn users_are_kept_by_the_command_line() {
     bench.refusal(&["user", "role", "ana", "king"], 2);
     bench.output(&["user", "role", "ana", "viewer"]);
     assert!(bench.output(&["user", "list"]).contains("viewer"));
-    bench.output(&["user", "remove", "ana"]);
+    assert!(
+        bench
+            .refusal(&["user", "remove", "ana"], 1)
+            .contains("ana is the last user")
+    );
+    bench.output(&["user", "remove", "ana", "--open"]);
     assert!(!bench.output(&["user", "list"]).contains("ana"));
 }
