@@ -290,7 +290,8 @@ fn add_one(add: &Add) -> Result<(), LabelError> {
         note: add.note.clone(),
     };
     check_texts(&label)?;
-    let by = (label.at, label.author.as_str());
+    let actor = author();
+    let by = (label.at, actor.as_str());
     store.add_labels(std::slice::from_ref(&label), &names, add.unseen, by)?;
     for client in find(&store, &names, &label.client)? {
         if client.zone == label.zone && client.conflict {

@@ -28,6 +28,8 @@ pub struct NewFeedback<'a> {
     pub votes: &'a [(String, bool)],
     /// The person.
     pub author: &'a str,
+    /// Who brought it, for the audit log: what the feedback says of itself is anybody's word.
+    pub actor: &'a str,
     /// Why.
     pub note: &'a str,
     /// The confidence that was computed, and whether the explanation was right; `None` where the verdict says neither.
@@ -111,10 +113,12 @@ impl Store {
             |row| row.get(0),
         )?;
         let subject = format!("client:{client}");
-        let detail = json!({"feedback": id, "verdict": feedback.verdict, "told": feedback.told, "said": feedback.said});
-        audit(&transaction, now, feedback.author, "feedback", &subject, &detail)?;
+        let detail = json!({"feedback": id, "verdict": feedback.verdict, "told": feedback.told, "said": feedback.said,
+            "author": feedback.author});
+        audit(&transaction, now, feedback.actor, "feedback", &subject, &detail)?;
         if let Some((class, note)) = feedback.label {
-            add_by_operator(&transaction, client, class, (feedback.author, now), note)?;
+            let by = (feedback.author, feedback.actor, now);
+            add_by_operator(&transaction, client, class, by, note)?;
         }
         transaction.commit()?;
         Ok((id, true))

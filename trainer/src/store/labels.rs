@@ -297,7 +297,7 @@ pub(super) fn add_by_operator(
     connection: &Connection,
     client: i64,
     class: Class,
-    (author, at): (&str, u32),
+    (author, actor, at): (&str, &str, u32),
     note: &str,
 ) -> Result<(), StoreError> {
     let labels = of_client(connection, client)?;
@@ -315,7 +315,7 @@ pub(super) fn add_by_operator(
     audit(
         connection,
         at,
-        author,
+        actor,
         "label",
         &format!("client:{client}"),
         &detail,

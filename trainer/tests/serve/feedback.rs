@@ -31,22 +31,86 @@ fn send(address: &str, path: &str, token: bool, body: Option<&Value>) -> (u16, V
     (response.status().as_u16(), document)
 }
 
-#[test]
-fn people_say_over_http_what_they_think_of_an_explanation() {
+/// A daemon with a token, `more` in its configuration, and thirty samples of a client.
+fn started(more: &str) -> (Bench, Daemon) {
     let mut bench = Bench::new("");
     let token = bench.path("token");
     fs::write(&token, TOKEN).expect("written");
     fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).expect("own file");
     let config = fs::read_to_string(bench.path("sekisho.toml")).expect("read");
     let api = format!(
-        "[api]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"{}\"\n",
+        "[api]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"{}\"\n{more}",
         token.display()
     );
     fs::write(bench.path("sekisho.toml"), format!("{config}{api}")).expect("written");
     bench.write(30);
-    let mut daemon = Daemon::start(bench.command(&["serve"]));
-    let address = daemon.address();
+    let daemon = Daemon::start(bench.command(&["serve"]));
     until("everything is stored", || bench.stored() == 30);
+    (bench, daemon)
+}
+
+#[test]
+fn whatever_is_changed_with_the_token_is_in_the_audit_log_as_of_the_token() {
+    // Nobody listens there: what is asked and not answered is written down, too.
+    let model = "[[llm.targets]]\nname = \"lm\"\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:9/v1\"\nmodel = \"m\"\nlocal_only = true\n";
+    let (bench, mut daemon) = started(model);
+    let address = daemon.address();
+    let client: i64 = bench
+        .database()
+        .query_row("SELECT id FROM client WHERE name = '192.0.2.7'", [], |row| {
+            row.get(0)
+        })
+        .expect("a client");
+    let explanation = format!("/v1/clients/{client}/explanation");
+    assert_eq!(send(&address, &explanation, false, Some(&json!({}))).0, 401);
+    let (status, told) = send(&address, &explanation, true, Some(&json!({})));
+    assert_eq!(status, 200, "{told}");
+    let unknown = "/v1/clients/999999/explanation";
+    assert_eq!(send(&address, unknown, true, Some(&json!({}))).0, 404);
+    let label = json!({"zone": "clients", "client": "192.0.2.7", "class": "crawler", "author": "ana"});
+    assert_eq!(send(&address, "/v1/labels", true, Some(&label)).0, 201);
+    let id = told["snapshot_id"].as_str().expect("an id");
+    let said = json!({"verdict": "false_positive", "author": "bo"});
+    let path = format!("/v1/explanations/{id}/feedback");
+    assert_eq!(send(&address, &path, true, Some(&said)).0, 201);
+
+    let database = bench.database();
+    let mut lines = database
+        .prepare("SELECT actor, action, subject, detail FROM audit WHERE action IN ('explain', 'label', 'feedback') ORDER BY id")
+        .expect("a log");
+    let lines: Vec<(String, String, String, Value)> = lines
+        .query_map([], |row| {
+            let detail: String = row.get(3)?;
+            let detail = serde_json::from_str(&detail).expect("JSON");
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, detail))
+        })
+        .expect("lines")
+        .map(Result::unwrap)
+        .collect();
+    let authors = |line: &(String, String, String, Value)| line.3["author"].clone();
+    let actions: Vec<&str> = lines.iter().map(|line| line.1.as_str()).collect();
+    assert_eq!(actions, ["explain", "label", "feedback", "label"]);
+    assert_eq!(lines[0].3, json!({"cluster": false}));
+    let said: Vec<Value> = lines[1..].iter().map(authors).collect();
+    assert_eq!(said, ["ana", "bo", "bo"]);
+    for (actor, _, subject, _) in &lines {
+        assert_eq!(
+            (actor.as_str(), subject.as_str()),
+            ("api token", format!("client:{client}").as_str())
+        );
+    }
+    let (_, labels) = send(&address, "/v1/labels", false, None);
+    assert_eq!(
+        labels["labels"][0]["author"], "ana",
+        "a label's author is who says so"
+    );
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn people_say_over_http_what_they_think_of_an_explanation() {
+    let (bench, mut daemon) = started("");
+    let address = daemon.address();
     let document: Value =
         serde_json::from_str(&bench.output(&["explain", "192.0.2.7", "--format", "json"])).expect("JSON");
     let id = document["snapshot_id"].as_str().expect("an id");

@@ -156,7 +156,7 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
         author: args.author.clone().unwrap_or_else(author),
         note: args.note.clone(),
     };
-    let outcome = give(&store, &feedback, now())?;
+    let outcome = give(&store, &feedback, (&author(), now()))?;
     if args.format == OutputFormat::Json {
         writeln!(output, "{:#}", json!(outcome))?;
         return Ok(());

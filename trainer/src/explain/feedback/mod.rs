@@ -183,11 +183,11 @@ impl Verdict {
     }
 }
 
-/// Takes feedback at Unix second `now`, with the label and the judgement that follow from it.
+/// Takes feedback that `actor` brings at Unix second `now`, with the label and the judgement that follow from it.
 ///
 /// # Errors
 /// There is no such explanation or claim, a text is refused, or the store refuses.
-pub fn give(store: &Store, feedback: &Feedback, now: u32) -> Result<Outcome, FeedbackError> {
+pub fn give(store: &Store, feedback: &Feedback, (actor, now): (&str, u32)) -> Result<Outcome, FeedbackError> {
     check("the author", &feedback.author, 1, MAX_AUTHOR)?;
     check("the note", &feedback.note, 0, MAX_NOTE)?;
     let explained = store
@@ -216,6 +216,7 @@ pub fn give(store: &Store, feedback: &Feedback, now: u32) -> Result<Outcome, Fee
         said,
         votes: &votes,
         author: &feedback.author,
+        actor,
         note: &feedback.note,
         judgement: feedback.verdict.is_right().map(|right| (raw, right)),
         label: label.map(|class| (class, note.as_str())),

@@ -7,9 +7,11 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::TOKEN;
 use super::refusal::Refusal;
+use crate::config::now;
 use crate::explain::{Lang, Report};
 use crate::serve::explaining::{self, Unexplained};
 use crate::serve::shared::Access;
@@ -42,6 +44,21 @@ pub async fn told(
     how: Result<Query<How>, QueryRejection>,
 ) -> Result<Json<Value>, Refusal> {
     let (Path(id), Query(How { lang, cluster })) = (id?, how?);
+    if access.chain.is_none() {
+        return Err(Unexplained::NoModel.into());
+    }
+    // Before it is asked: what costs money is written down, also when nothing comes of it.
+    let is_known = access.ask(move |store, _| {
+        let is_known = store.client(id)?.is_some();
+        if is_known {
+            let subject = format!("client:{id}");
+            store.audit(now(), TOKEN, "explain", &subject, &json!({ "cluster": cluster }))?;
+        }
+        Ok(is_known)
+    });
+    if !is_known.await? {
+        return Err(Unexplained::Unknown.into());
+    }
     let report = explaining::told(&access, id, cluster).await?;
     Ok(Json(report.json(lang, false)))
 }

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::TOKEN;
 use super::refusal::Refusal;
 use crate::config::now;
 use crate::explain::feedback::{Feedback, FeedbackError, Verdict, Vote, give, given, is_id};
@@ -58,7 +59,7 @@ pub async fn add(
         author: said.author,
         note: said.note,
     };
-    let taken = access.ask(move |store, _| match give(store, &feedback, now()) {
+    let taken = access.ask(move |store, _| match give(store, &feedback, (TOKEN, now())) {
         Ok(outcome) => Ok(Ok(outcome)),
         Err(FeedbackError::Store(error)) => Err(error),
         Err(error) => Ok(Err(error)),

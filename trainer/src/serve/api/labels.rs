@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::TOKEN;
 use super::refusal::Refusal;
 use crate::config::now;
 use crate::label::check_texts;
@@ -76,8 +77,8 @@ pub async fn add(
     check_texts(&label).map_err(|error| Refusal::bad(error.to_string()))?;
     let outcome = access
         .ask(move |store, names| {
-            let by = (label.at, label.author.clone());
-            store.add_labels(&[label], names, unseen, (by.0, &by.1))
+            let at = label.at;
+            store.add_labels(&[label], names, unseen, (at, TOKEN))
         })
         .await?;
     match outcome.as_slice() {

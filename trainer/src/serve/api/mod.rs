@@ -35,6 +35,9 @@ const MAX_TARGET: usize = 2048;
 const KEYED: [&str; 2] = ["/v1/decisions", "/v1/decisions/stream"];
 /// Figures of the daemon.
 const METRICS: &str = "/metrics";
+/// Who changed something here, for the audit log: whoever has the token, whatever name a body gives. No user has this
+/// name.
+const TOKEN: &str = "api token";
 /// How long an answer may take.
 const LONGEST: Duration = Duration::from_secs(30);
 

@@ -32,6 +32,7 @@ fn feedback<'a>(verdict: &'a str, right: Option<bool>, votes: &'a [(String, bool
         said: (verdict == "wrong_category").then_some("monitoring"),
         votes,
         author: "ana",
+        actor: "root",
         note: "",
         judgement: right.map(|right| (0.9, right)),
         label: match verdict {

@@ -79,7 +79,7 @@ pub async fn feedback(
             author: name.to_owned(),
             note: said.note.trim().to_owned(),
         };
-        match give(store, &feedback, at) {
+        match give(store, &feedback, (name, at)) {
             Ok(_) => Ok(()),
             Err(FeedbackError::Store(error)) => Err(error.into()),
             Err(error) => Err(Refusal::bad(error.to_string())),
