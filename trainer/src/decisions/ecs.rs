@@ -17,7 +17,7 @@ const SHOWN: usize = 1_100;
 /// The line, without its end.
 pub fn line(event: &DecisionEvent) -> String {
     let decision = &event.decision;
-    let (action, kinds) = action(event);
+    let (action, kind) = action(event);
     // The row is as it is now; an earlier event knows nothing of its end.
     let ended = decision.ended.filter(|_| event.kind == EventKind::Ended);
     let until = ended.unwrap_or(decision.expires);
@@ -28,7 +28,7 @@ pub fn line(event: &DecisionEvent) -> String {
         "event": {
             "kind": "event",
             "category": ["intrusion_detection"],
-            "type": kinds,
+            "type": [kind],
             "action": action,
             "outcome": outcome(decision),
             "id": format!("{}-{}", decision.id, event.seq),
@@ -74,22 +74,23 @@ pub fn line(event: &DecisionEvent) -> String {
     line.to_string()
 }
 
-/// What was done, and which types of event that is.
-fn action(event: &DecisionEvent) -> (&'static str, Vec<&'static str>) {
+/// What was done, and which type of event that is: of those that the schema has for intrusion detection, which are
+/// `allowed`, `denied` and `info`.
+fn action(event: &DecisionEvent) -> (&'static str, &'static str) {
     let enforced = if event.decision.dry_run == Some(false) {
         "denied"
     } else {
         "info"
     };
     match (event.kind, event.decision.end) {
-        (EventKind::Begun, _) => ("ban-begun", vec!["start", enforced]),
-        (EventKind::Acted, _) => ("ban-acted", vec!["change", enforced]),
-        (EventKind::Held, _) => ("ban-held", vec!["change", "info"]),
-        (EventKind::Freed, _) => ("ban-freed", vec!["change", enforced]),
-        (EventKind::Ended, Some(End::Expired)) => ("ban-expired", vec!["end"]),
-        (EventKind::Ended, Some(End::Lifted)) => ("ban-lifted", vec!["end", "allowed"]),
-        (EventKind::Ended, Some(End::Replaced)) => ("ban-replaced", vec!["end"]),
-        (EventKind::Ended, _) => ("ban-gone", vec!["end"]),
+        (EventKind::Begun, _) => ("ban-begun", enforced),
+        (EventKind::Acted, _) => ("ban-acted", enforced),
+        (EventKind::Held, _) => ("ban-held", "info"),
+        (EventKind::Freed, _) => ("ban-freed", enforced),
+        (EventKind::Ended, Some(End::Expired)) => ("ban-expired", "info"),
+        (EventKind::Ended, Some(End::Lifted)) => ("ban-lifted", "allowed"),
+        (EventKind::Ended, Some(End::Replaced)) => ("ban-replaced", "info"),
+        (EventKind::Ended, _) => ("ban-gone", "info"),
     }
 }
 
@@ -191,7 +192,7 @@ pub mod tests {
             "ecs": {"version": "8.11.0"},
             "message": "ban-begun: 192.0.2.7 in zone clients of shop, by model: pace, depth",
             "event": {
-                "kind": "event", "category": ["intrusion_detection"], "type": ["start", "denied"],
+                "kind": "event", "category": ["intrusion_detection"], "type": ["denied"],
                 "action": "ban-begun", "outcome": "success", "id": "7-3", "sequence": 3, "provider": "shop",
                 "reason": "pace, depth", "start": "2027-01-15T08:00:00Z", "end": "2027-01-15T08:10:00Z",
                 "duration": 600_000_000_000_u64,
@@ -214,41 +215,37 @@ pub mod tests {
     #[test]
     fn actions_types_and_outcomes() {
         #[track_caller]
-        fn check(change: impl FnOnce(&mut DecisionEvent), action: &str, types: &[&str], outcome: &str) {
+        fn check(change: impl FnOnce(&mut DecisionEvent), action: &str, kind: &str, outcome: &str) {
             let mut one = event(3, EventKind::Begun, "192.0.2.7");
             change(&mut one);
             let value: Value = serde_json::from_str(&line(&one)).unwrap();
             assert_eq!(value["event"]["action"], action);
-            assert_eq!(value["event"]["type"], json!(types), "{action}");
+            assert_eq!(value["event"]["category"], json!(["intrusion_detection"]));
+            assert_eq!(value["event"]["type"], json!([kind]), "{action}");
             assert_eq!(value["event"]["outcome"], outcome, "{action}");
         }
         check(
             |one| one.decision.dry_run = Some(true),
             "ban-begun",
-            &["start", "info"],
+            "info",
             "unknown",
         );
-        check(
-            |one| one.decision.dry_run = None,
-            "ban-begun",
-            &["start", "info"],
-            "unknown",
-        );
+        check(|one| one.decision.dry_run = None, "ban-begun", "info", "unknown");
         check(
             |one| one.kind = EventKind::Acted,
             "ban-acted",
-            &["change", "denied"],
+            "denied",
             "success",
         );
         let hold = |one: &mut DecisionEvent| {
             one.kind = EventKind::Held;
             one.decision.held = true;
         };
-        check(hold, "ban-held", &["change", "info"], "failure");
+        check(hold, "ban-held", "info", "failure");
         check(
             |one| one.kind = EventKind::Freed,
             "ban-freed",
-            &["change", "denied"],
+            "denied",
             "success",
         );
         let end = |end| {
@@ -257,10 +254,10 @@ pub mod tests {
                 one.decision.end = Some(end);
             }
         };
-        check(end(End::Expired), "ban-expired", &["end"], "success");
-        check(end(End::Lifted), "ban-lifted", &["end", "allowed"], "success");
-        check(end(End::Replaced), "ban-replaced", &["end"], "success");
-        check(end(End::Gone), "ban-gone", &["end"], "success");
+        check(end(End::Expired), "ban-expired", "info", "success");
+        check(end(End::Lifted), "ban-lifted", "allowed", "success");
+        check(end(End::Replaced), "ban-replaced", "info", "success");
+        check(end(End::Gone), "ban-gone", "info", "success");
     }
 
     #[test]
