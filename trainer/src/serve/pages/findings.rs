@@ -30,6 +30,8 @@ use crate::visible;
 const KEPT: usize = 8;
 /// Bytes of a report at most: clusters, cases and names in it are bounded, so that none comes near.
 const MAX_BYTES: usize = 4 << 20;
+/// What is said of a report that ended by itself, such as by a panic.
+const GIVEN_UP: &str = "it was given up: see the daemon's log";
 /// Characters of a name.
 const SHOWN: usize = 64;
 
@@ -61,8 +63,8 @@ enum Progress {
 }
 
 impl Made {
-    /// Notes that a report is being made; its number. Nothing while another one is.
-    fn begin(&self, at: u32, by: &str, span: Span, zone: Option<String>) -> Option<u64> {
+    /// Notes that a report is being made. Nothing while another one is.
+    fn begin(self: &Arc<Made>, at: u32, by: &str, span: Span, zone: Option<String>) -> Option<Making> {
         let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if shelf.reports.iter().any(|entry| entry.state == Progress::Working) {
             return None;
@@ -78,7 +80,10 @@ impl Made {
             state: Progress::Working,
         });
         shelf.reports.truncate(KEPT);
-        Some(number)
+        Some(Making {
+            made: self.clone(),
+            number,
+        })
     }
 
     fn end(&self, number: u64, made: Result<String, String>) {
@@ -96,9 +101,38 @@ impl Made {
         }
     }
 
+    /// Gives up a report that nobody ended.
+    fn give_up(&self, number: u64) {
+        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reports = shelf.reports.iter_mut();
+        if let Some(entry) = reports.find(|entry| entry.number == number && entry.state == Progress::Working)
+        {
+            entry.state = Progress::Failed(GIVEN_UP.to_owned());
+        }
+    }
+
     fn list(&self) -> Vec<Entry> {
         let shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         shelf.reports.iter().cloned().collect()
+    }
+}
+
+/// A report that is being made. However that ends, another one may be made afterwards.
+#[derive(Debug)]
+struct Making {
+    made: Arc<Made>,
+    number: u64,
+}
+
+impl Making {
+    fn end(self, made: Result<String, String>) {
+        self.made.end(self.number, made);
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        self.made.give_up(self.number);
     }
 }
 
@@ -188,21 +222,21 @@ async fn make(
     };
     let (shelf, of) = (access.clone(), zone.clone());
     let busy = Reports::of(viewer.lang).busy;
-    let number = change(&access, &viewer, deed, move |_, _, name, at| {
+    let making = change(&access, &viewer, deed, move |_, _, name, at| {
         shelf
             .known
             .made
             .begin(at, name, span, of)
             .ok_or_else(|| Refusal::conflict(busy))
     });
-    let number = number.await?;
+    let making = making.await?;
     // Beside the readers of pages: it reads for minutes, and its own connection is closed behind it.
     tokio::task::spawn_blocking(move || {
         let made = made(&access, span, zone.as_deref()).map_err(|error| {
             tracing::error!("a report was not made: {}", with_causes(&error));
             with_causes(&error)
         });
-        access.known.made.end(number, made);
+        making.end(made);
     });
     Ok(Redirect::to("/reports").into_response())
 }
@@ -261,23 +295,37 @@ fn line(entry: Entry) -> Line {
 mod tests {
     use super::*;
 
+    fn begin(made: &Arc<Made>) -> Option<Making> {
+        made.begin(5, "ana", Span { from: 1, to: 2 }, None)
+    }
+
     #[test]
     fn one_report_is_made_at_a_time_and_few_are_kept() {
-        let made = Made::default();
-        let span = Span { from: 1, to: 2 };
-        let begin = || made.begin(5, "ana", span, None);
-        let first = begin().expect("begun");
-        assert_eq!(begin(), None);
-        made.end(first, Err("no".into()));
+        let made = Arc::new(Made::default());
+        let first = begin(&made).expect("begun");
+        assert!(begin(&made).is_none());
+        first.end(Err("no".into()));
+        assert_eq!(made.list()[0].state, Progress::Failed("no".into()));
         for _ in 0..2 * KEPT {
-            let number = begin().expect("begun");
-            made.end(number, Ok("<p>".into()));
+            begin(&made).expect("begun").end(Ok("<p>".into()));
         }
         let list = made.list();
         assert_eq!(list.len(), KEPT);
         assert_eq!(list[0].number, 1 + 2 * KEPT as u64);
-        let number = begin().expect("begun");
-        made.end(number, Ok("x".repeat(MAX_BYTES + 1)));
+        begin(&made).expect("begun").end(Ok("x".repeat(MAX_BYTES + 1)));
         assert!(matches!(made.list()[0].state, Progress::Failed(_)));
+    }
+
+    #[test]
+    fn a_report_that_panics_keeps_no_other_from_being_made() {
+        let made = Arc::new(Made::default());
+        let making = begin(&made).expect("begun");
+        let thread = std::thread::spawn(move || {
+            let _making = making;
+            panic!("as a report may");
+        });
+        assert!(thread.join().is_err());
+        assert_eq!(made.list()[0].state, Progress::Failed(GIVEN_UP.into()));
+        assert!(begin(&made).is_some());
     }
 }

@@ -29,7 +29,7 @@ pub struct Known {
     networks: Recent<Range, Networks>,
     swarms: Recent<Range, Vec<Swarm>>,
     /// Reports that were made.
-    pub made: Made,
+    pub made: Arc<Made>,
 }
 
 impl Default for Known {
@@ -38,7 +38,7 @@ impl Default for Known {
             people: Recent::new(PEOPLE, MOST),
             networks: Recent::new(LOAD, MOST),
             swarms: Recent::new(LOAD, MOST),
-            made: Made::default(),
+            made: Arc::default(),
         }
     }
 }
