@@ -177,7 +177,9 @@ pub fn run(args: &Args) -> Result<(), ServeError> {
     let answered = runtime.block_on(answer(listener, access, stop));
     let collected = collecting.join();
     if let Some(chain) = chain {
-        let _ = runtime.block_on(tokio::time::timeout(LAST_ANSWERS, chain.flush()));
+        // Within the runtime, whose clock it needs.
+        let flushed = async { tokio::time::timeout(LAST_ANSWERS, chain.flush()).await };
+        let _ = runtime.block_on(flushed);
     }
     runtime.shutdown_timeout(LAST_ANSWERS);
     answered?;
