@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::support::{Bench, Daemon};
+use crate::support::{Bench, Daemon, until};
 
 const API: &str = "[api]\nlisten = \"127.0.0.1:0\"\n";
 const PASSWORD: &str = "a horse and a battery";
@@ -404,4 +404,35 @@ fn users_are_kept_by_the_command_line() {
     );
     bench.output(&["user", "remove", "ana", "--open"]);
     assert!(!bench.output(&["user", "list"]).contains("ana"));
+}
+
+#[test]
+fn a_question_to_a_language_model_and_its_failure_are_in_the_audit_log() {
+    let mut bench = Bench::new(API);
+    bench.write(30);
+    let mut daemon = Daemon::start(bench.command(&["serve"]));
+    until("everything is stored", || bench.stored() == 30);
+    let address = daemon.address();
+    add(&bench, "ana", "operator");
+    let session = log_in(&address, "ana", PASSWORD).session();
+    let token = send(&address, "GET", "/", &[("cookie", &session)], "").token();
+    let answer = post(&address, "/clients/1/ask", &session, &format!("csrf={token}"));
+    assert_eq!(answer.status, 409, "there is no model: {}", answer.body);
+    let database = bench.database();
+    let mut lines = database
+        .prepare("SELECT actor || ' ' || action || ' ' || subject || ' ' || detail FROM audit WHERE action LIKE 'dashboard.explain%' ORDER BY id")
+        .expect("a log");
+    let lines: Vec<String> = lines
+        .query_map([], |row| row.get(0))
+        .expect("lines")
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "ana dashboard.explain client:1 {}",
+            "ana dashboard.explain.failed client:1 {\"status\":409}"
+        ]
+    );
+    assert_eq!(daemon.end(), Some(0));
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::refusal::Refusal;
@@ -41,10 +42,41 @@ pub async fn change<T: Send + 'static, E: Into<Refusal> + Send + 'static>(
         store.audit(at, &name, &action, &deed.subject, &deed.detail)?;
         let done = act(store, names, &name, at).map_err(Into::into);
         if let Err(refusal) = &done {
-            let failed = json!({ "status": refusal.status().as_u16() });
-            store.audit(at, &name, &format!("{action}.failed"), &deed.subject, &failed)?;
+            write_failed(store, &name, &deed, refusal.status(), at)?;
         }
         Ok::<_, StoreError>(done)
     });
     done.await?
+}
+
+/// Writes the second line of a deed that failed after its [`change`], with the status of the answer.
+///
+/// # Errors
+/// What the store says.
+pub async fn failed(
+    access: &Arc<Access>,
+    viewer: &Viewer,
+    deed: Deed,
+    status: StatusCode,
+) -> Result<(), Refusal> {
+    let name = viewer.acts(deed.role)?.to_owned();
+    let written = access.ask(move |store, _| write_failed(store, &name, &deed, status, now()));
+    Ok(written.await?)
+}
+
+fn write_failed(
+    store: &Store,
+    name: &str,
+    deed: &Deed,
+    status: StatusCode,
+    at: u32,
+) -> Result<(), StoreError> {
+    let action = format!("dashboard.{}.failed", deed.action);
+    store.audit(
+        at,
+        name,
+        &action,
+        &deed.subject,
+        &json!({ "status": status.as_u16() }),
+    )
 }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::super::change::{Deed, change};
+use super::super::change::{Deed, change, failed};
 use super::super::refusal::Refusal;
 use super::super::viewer::Viewer;
 use crate::label::check_texts;
@@ -72,8 +72,14 @@ pub async fn ask(
         move |store, _, _, _| known(store, id).map(|_| ()),
     )
     .await?;
-    explaining::told(&access, id, false).await?;
-    Ok(back(id, "ask"))
+    match explaining::told(&access, id, false).await.map_err(Refusal::from) {
+        Ok(_) => Ok(back(id, "ask")),
+        Err(refusal) => {
+            let deed = deed("explain", id, json!({}));
+            failed(&access, &viewer, deed, refusal.status()).await?;
+            Err(refusal)
+        }
+    }
 }
 
 /// What is written down of an order about a client.
