@@ -1,6 +1,6 @@
 //! A zone: the region in shared memory, and the keys that lead to it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
@@ -41,6 +41,8 @@ pub struct ZoneData {
     pub state: Option<PathBuf>,
     /// What this process does to save it.
     pub keeper: RefCell<Keeper>,
+    /// Whether a location that asks this zone acts on verdicts; known once levels are merged.
+    enforced: Cell<bool>,
     region: Option<(NonNull<u8>, Layout)>,
 }
 
@@ -60,6 +62,7 @@ impl ZoneData {
             prefixes,
             state,
             keeper: RefCell::default(),
+            enforced: Cell::new(false),
             region: None,
         }
     }
@@ -74,6 +77,16 @@ impl ZoneData {
                 .within(prefixes),
             (None, value) => ClientKey::Text(value),
         }
+    }
+
+    /// Says that a location that asks this zone acts on verdicts.
+    pub(super) fn enforce(&self) {
+        self.enforced.set(true);
+    }
+
+    /// Whether no location that asks this zone acts on verdicts.
+    pub fn is_dry_run(&self) -> bool {
+        !self.enforced.get()
     }
 
     /// The key as an operator knows it: its prefixes too, when they are not the usual ones.
