@@ -1,6 +1,6 @@
 //! What looks at an nginx leave in the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::params;
 use tempfile::TempDir;
@@ -71,12 +71,12 @@ impl Bench {
     }
 
     /// A look, so many seconds after the start; nginx's clock goes right.
-    fn look(&mut self, after: u32) -> std::collections::HashMap<i64, String> {
+    fn look(&mut self, after: u32) -> HashMap<i64, String> {
         self.answers.status.now = NOW + after;
         self.look_with_clock(after)
     }
 
-    fn look_with_clock(&mut self, after: u32) -> std::collections::HashMap<i64, String> {
+    fn look_with_clock(&mut self, after: u32) -> HashMap<i64, String> {
         let now = NOW + after;
         self.answers.asked = now;
         keep(&self.store, &self.names, "shop", &self.answers, now).unwrap()
@@ -272,12 +272,43 @@ fn while_the_breaker_is_open_bans_are_held() {
     };
     bench.look(10);
     let held = |bench: &Bench| bench.decisions().iter().map(|row| row.held).collect::<Vec<_>>();
-    assert_eq!(held(&bench), [true, false]);
+    assert_eq!(held(&bench), [true, true], "whoever ordered it");
     assert!(!bench.decisions()[0].is_enforced());
     bench.look(61);
     assert_eq!(held(&bench), [false, false]);
     use EventKind::{Begun, Freed, Held};
-    assert_eq!(bench.events(), [Begun, Begun, Held, Freed]);
+    assert_eq!(bench.events(), [Begun, Begun, Held, Held, Freed, Freed]);
+}
+
+#[test]
+fn the_switch_of_a_zone_reaches_all_its_bans() {
+    let mut bench = Bench::new(Names::Plain);
+    let bans = [
+        ("192.0.2.7", "model", NOW + 600),
+        ("192.0.2.8", "operator", NOW + 600),
+        ("192.0.2.9", "crowdsec", NOW + 600),
+    ];
+    // So it was, and so it is counted for ever.
+    bench.counts(&[("rejected", 9)]).bans(&bans);
+    let mut check = |after: u32, told: Option<bool>, expected: Option<bool>, events: usize| {
+        bench.answers.status.zones[0].dry_run = told;
+        bench.look(after);
+        let dry: Vec<_> = bench.decisions().iter().map(|row| row.dry_run).collect();
+        assert_eq!(dry, [expected; 3], "{told:?} after {after} s");
+        assert_eq!(bench.events().len(), events, "{told:?} after {after} s");
+    };
+    check(0, Some(false), Some(false), 3);
+    check(5, Some(false), Some(false), 3);
+    check(10, Some(true), Some(true), 6);
+    check(15, Some(true), Some(true), 6);
+    check(20, Some(false), Some(false), 9);
+    // An older module does not tell: what was known stands.
+    check(25, None, Some(false), 9);
+    // Nobody asked for bans.
+    bench.answers.decisions.clear();
+    bench.answers.status.zones[0].dry_run = Some(true);
+    bench.look(30);
+    assert!(bench.decisions().iter().all(|row| row.dry_run == Some(true)));
 }
 
 #[test]
