@@ -247,8 +247,11 @@ impl Import {
         };
         let zone = &self.section.zone;
         let mut open: Vec<DecisionRow> = self.store.open_decisions(None)?;
-        open.retain(|row| row.zone == *zone);
-        let everywhere = self.live.with_zone(zone).len();
+        // One that does not answer is made up for when it does.
+        let mut targets = self.live.with_zone(zone);
+        targets.retain(|target| target.answers);
+        open.retain(|row| row.zone == *zone && targets.iter().any(|target| target.nginx.name() == row.nginx));
+        let everywhere = targets.len();
         if everywhere == 0 {
             return Ok(());
         }
@@ -283,6 +286,10 @@ impl Import {
                 Ok(done) => wanted.banned = done.into_iter().find_map(|done| done.client),
                 // Such as a network, where each client is an address.
                 Err(OrderError::Nginx(NginxError::Refused { .. })) => wanted.is_refused = true,
+                Err(OrderError::Partly(partly)) => {
+                    wanted.is_refused = partly.is_refused();
+                    wanted.banned = partly.done.into_iter().find_map(|done| done.client);
+                }
                 Err(OrderError::Store(error)) => return Err(error.into()),
                 Err(error) => tracing::debug!("{}", with_causes(&error)),
             }

@@ -6,6 +6,7 @@ use rusqlite::params;
 use tempfile::TempDir;
 
 use super::*;
+use crate::config::NginxSection;
 use crate::nginx::{Decision, Decisions, Guards, Status, Totals};
 use crate::store::{DecisionQuery, DecisionRow, End, EventKind, Retention, TrafficRow};
 
@@ -362,4 +363,30 @@ fn what_was_lifted_after_the_list_was_made_does_not_begin_again() {
     assert_eq!(bench.decisions().len(), 1);
     bench.look(10);
     assert_eq!(bench.decisions().len(), 2, "it was put again elsewhere");
+}
+
+#[test]
+fn what_one_told_is_known_though_it_fell_silent() {
+    let section = |name: &str| NginxSection {
+        name: name.to_owned(),
+        api: "http://127.0.0.1:1/".to_owned(),
+        allow_file: None,
+        poll_seconds: 5,
+    };
+    let live = Live::new(&[section("new"), section("shop"), section("other")]);
+    let answer = |zone: &str, dry_run: bool| {
+        let mut answers = Bench::new(Names::Plain).answers;
+        answers.status.zones[0].name = zone.to_owned();
+        answers.status.zones[0].dry_run = Some(dry_run);
+        answers
+    };
+    live.answered("shop", NOW, answer("clients", true), HashMap::new());
+    live.answered("other", NOW, answer("agents", false), HashMap::new());
+    live.failed("shop", NOW + 5, "it is gone");
+    let found = live.with_zone("clients");
+    let told: Vec<_> = found
+        .iter()
+        .map(|one| (one.nginx.name(), one.zone.map(|zone| zone.dry_run), one.answers))
+        .collect();
+    assert_eq!(told, [("new", None, false), ("shop", Some(Some(true)), false)]);
 }

@@ -35,7 +35,29 @@ pub async fn change<T: Send + 'static, E: Into<Refusal> + Send + 'static>(
     act: impl FnOnce(&Store, &Names, &str, u32) -> Result<T, E> + Send + 'static,
 ) -> Result<T, Refusal> {
     let name = viewer.acts(deed.role)?.to_owned();
-    let done = access.ask(move |store, names| {
+    access.ask(recorded(name, deed, act)).await?
+}
+
+/// The same for a deed that also asks nginx: whoever reads does not wait for that.
+///
+/// # Errors
+/// As [`change`].
+pub async fn order<T: Send + 'static, E: Into<Refusal> + Send + 'static>(
+    access: &Arc<Access>,
+    viewer: &Viewer,
+    deed: Deed,
+    act: impl FnOnce(&Store, &Names, &str, u32) -> Result<T, E> + Send + 'static,
+) -> Result<T, Refusal> {
+    let name = viewer.acts(deed.role)?.to_owned();
+    access.order(recorded(name, deed, act)).await?
+}
+
+fn recorded<T, E: Into<Refusal>>(
+    name: String,
+    deed: Deed,
+    act: impl FnOnce(&Store, &Names, &str, u32) -> Result<T, E>,
+) -> impl FnOnce(&Store, &Names) -> Result<Result<T, Refusal>, StoreError> {
+    move |store, names| {
         let at = now();
         let action = format!("dashboard.{}", deed.action);
         store.audit(at, &name, &action, &deed.subject, &deed.detail)?;
@@ -44,7 +66,6 @@ pub async fn change<T: Send + 'static, E: Into<Refusal> + Send + 'static>(
             let failed = json!({ "status": refusal.status().as_u16() });
             store.audit(at, &name, &format!("{action}.failed"), &deed.subject, &failed)?;
         }
-        Ok::<_, StoreError>(done)
-    });
-    done.await?
+        Ok(done)
+    }
 }
