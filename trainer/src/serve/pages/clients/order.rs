@@ -179,3 +179,29 @@ impl From<OrderError> for Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_says_what_nginx_does_about_a_ban() {
+        #[track_caller]
+        fn check(effects: &[Effect], expected: &str) {
+            let done = |effect: &Effect| Done {
+                nginx: "shop".to_owned(),
+                client: None,
+                decision: None,
+                expires: None,
+                effect: *effect,
+            };
+            let all: Vec<Done> = effects.iter().map(done).collect();
+            assert_eq!(banned(&all), expected, "{effects:?}");
+        }
+        use Effect::{Acted, DryRun, Held};
+        check(&[Acted, Acted], "ban");
+        check(&[DryRun, DryRun], "ban-dry");
+        check(&[Acted, DryRun], "ban-partly");
+        check(&[Held, Acted], "ban-held");
+    }
+}
