@@ -326,20 +326,6 @@ pub fn is_gone(pid: u32) -> bool {
     answer == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
 }
 
-/// Stops this process until it gets SIGCONT.
-#[cfg(feature = "test-clock")]
-pub fn stop_worker() {
-    // SAFETY: SIGSTOP cannot be caught: no handler runs, the call returns when the process goes on.
-    unsafe { libc::raise(libc::SIGSTOP) };
-}
-
-/// Ends this process at once, as SIGKILL from outside would.
-#[cfg(feature = "test-clock")]
-pub fn end_worker() {
-    // SAFETY: SIGKILL cannot be caught: the call does not return.
-    unsafe { libc::raise(libc::SIGKILL) };
-}
-
 /// nginx calls this for each zone of a new configuration; `old` is the data of the same zone in the
 /// configuration before, when its memory is kept.
 pub unsafe extern "C" fn init_zone(shm_zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_int_t {
