@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use ureq::Agent;
 
 use super::bouncer::scope;
-use super::order::{Ban, By, IMPORT, OrderError, Orders};
+use super::order::{Ban, By, Done, IMPORT, OrderError, Orders};
 use crate::causes::with_causes;
 use crate::config::{ImportSection, SecretError, now, read_secret};
 use crate::figures::counted;
@@ -92,6 +92,31 @@ struct Wanted {
     banned: Option<String>,
     /// nginx has no client of that name.
     is_refused: bool,
+}
+
+impl Wanted {
+    /// Keeps what became of the order for it.
+    fn ordered(&mut self, outcome: Result<Vec<Done>, OrderError>) -> Result<(), ImportError> {
+        let done = match outcome {
+            Ok(done) => done,
+            Err(OrderError::Partly(partly)) => {
+                self.is_refused = partly.is_refused();
+                partly.done
+            }
+            // Such as a network, where each client is an address.
+            Err(OrderError::Nginx(NginxError::Refused { .. })) => {
+                self.is_refused = true;
+                return Ok(());
+            }
+            Err(OrderError::Store(error)) => return Err(error.into()),
+            Err(error) => {
+                tracing::debug!("{}", with_causes(&error));
+                return Ok(());
+            }
+        };
+        self.banned = done.into_iter().find_map(|done| done.client);
+        Ok(())
+    }
 }
 
 /// One import's work.
@@ -282,17 +307,7 @@ impl Import {
                 reason: reason(&wanted.scenario),
                 origin: ORIGIN,
             };
-            match orders.ban(&ban, by) {
-                Ok(done) => wanted.banned = done.into_iter().find_map(|done| done.client),
-                // Such as a network, where each client is an address.
-                Err(OrderError::Nginx(NginxError::Refused { .. })) => wanted.is_refused = true,
-                Err(OrderError::Partly(partly)) => {
-                    wanted.is_refused = partly.is_refused();
-                    wanted.banned = partly.done.into_iter().find_map(|done| done.client);
-                }
-                Err(OrderError::Store(error)) => return Err(error.into()),
-                Err(error) => tracing::debug!("{}", with_causes(&error)),
-            }
+            wanted.ordered(orders.ban(&ban, by))?;
         }
         let gone = open
             .iter()
