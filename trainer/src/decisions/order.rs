@@ -13,7 +13,7 @@ use crate::nginx::{
 };
 use crate::store::{End, Names, NewDecision, Store, StoreError, is_pseudonym};
 use crate::visible::{escaped, is_hidden};
-use crate::watch::{Live, Target};
+use crate::watch::{Live, Target, ZoneNow};
 
 /// Characters of a name that are shown.
 const SHOWN: usize = 256;
@@ -88,8 +88,8 @@ pub enum Effect {
 }
 
 impl Effect {
-    fn of(target: &Target) -> Effect {
-        match target.zone {
+    fn of(zone: Option<ZoneNow>) -> Effect {
+        match zone {
             Some(zone) if zone.dry_run == Some(true) => Effect::DryRun,
             Some(zone) if zone.held => Effect::Held,
             _ => Effect::Acted,
@@ -148,8 +148,17 @@ impl Orders<'_> {
         let told = each(
             self.live,
             &targets,
-            |nginx| nginx.ban(&ban.zone, &client, ban.seconds, &ban.reason),
-            |target, found| self.banned(ban, target, &found, by).map(Some),
+            |nginx| {
+                let found = nginx.ban(&ban.zone, &client, ban.seconds, &ban.reason)?;
+                // A person is told what nginx does about it now, and not at the last look.
+                let status = (by.actor != IMPORT).then(|| nginx.status().ok()).flatten();
+                Ok((found, status.and_then(|status| ZoneNow::of(&status, &ban.zone))))
+            },
+            |target, (found, zone)| {
+                let effect = Effect::of(zone.or(target.zone));
+                self.banned(ban, target.nginx.name(), (&found, effect), by)
+                    .map(Some)
+            },
         );
         self.all(told, ("ban", "banned"), &ban.zone, by)
     }
@@ -267,10 +276,15 @@ impl Orders<'_> {
     }
 
     /// Writes down that one nginx keeps a ban.
-    fn banned(&self, ban: &Ban, target: &Target, found: &Decision, by: By<'_>) -> Result<Done, StoreError> {
-        let effect = Effect::of(target);
+    fn banned(
+        &self,
+        ban: &Ban,
+        nginx: &str,
+        (found, effect): (&Decision, Effect),
+        by: By<'_>,
+    ) -> Result<Done, StoreError> {
         let new = NewDecision {
-            nginx: target.nginx.name().to_owned(),
+            nginx: nginx.to_owned(),
             zone: ban.zone.clone(),
             client: stored_name(&found.client),
             origin: ban.origin.to_owned(),
@@ -289,7 +303,7 @@ impl Orders<'_> {
             client: Some(new.client),
             expires: Some(new.expires),
             effect,
-            ..done_in(target.nginx.name(), Some(id))
+            ..done_in(nginx, Some(id))
         })
     }
 

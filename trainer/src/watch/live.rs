@@ -160,7 +160,7 @@ impl Live {
         let target = |place: usize| {
             let zone = match &last[place] {
                 None => None,
-                Some(status) => Some(zone_now(status, zone)?),
+                Some(status) => Some(ZoneNow::of(status, zone)?),
             };
             Some(Target {
                 nginx: self.nginx(place),
@@ -231,12 +231,15 @@ impl Live {
     }
 }
 
-fn zone_now(status: &Status, name: &str) -> Option<ZoneNow> {
-    let zone = status.zones.iter().find(|zone| zone.name == name)?;
-    Some(ZoneNow {
-        dry_run: zone.dry_run,
-        held: zone.is_open(status.now),
-    })
+impl ZoneNow {
+    /// Of the zone of this name, where there is one.
+    pub fn of(status: &Status, name: &str) -> Option<ZoneNow> {
+        let zone = status.zones.iter().find(|zone| zone.name == name)?;
+        Some(ZoneNow {
+            dry_run: zone.dry_run,
+            held: zone.is_open(status.now),
+        })
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 pub use keep::{Answers, keep};
-pub use live::{Live, LiveNginx, Target};
+pub use live::{Live, LiveNginx, Target, ZoneNow};
 
 use crate::causes::with_causes;
 use crate::config::now;
