@@ -2,9 +2,9 @@
 //!
 //! A production build has neither: a client could write its own history, or stop a worker.
 
-use crate::ffi::request::Request;
 #[cfg(feature = "test-clock")]
-use crate::ffi::shm::stop_worker;
+use crate::ffi::process::stop_worker;
+use crate::ffi::request::Request;
 
 /// Places where a test build can be made to fail, by the request header `X-Sekisho-Fault`.
 #[derive(Clone, Copy, Debug)]

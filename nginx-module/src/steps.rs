@@ -39,7 +39,7 @@ mod injection {
     use std::cell::Cell;
 
     use super::Step;
-    use crate::ffi::shm::end_worker;
+    use crate::ffi::process::end_worker;
 
     thread_local! {
         /// Where this worker is to end, and how many times it comes there before.

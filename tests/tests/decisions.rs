@@ -344,6 +344,93 @@ fn a_bouncer_of_crowdsec_follows_our_bans() {
 }
 
 #[test]
+fn dry_run_reaches_bouncers_firewalls_and_whoever_orders() {
+    let (nginx, daemon) = start();
+    let ban = |client: &str| {
+        let order = ["decisions", "ban", client, "--zone", "clients", "--for", "10m"];
+        let output = sekisho(&nginx, &order).output().expect("it is built");
+        assert!(output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert_eq!(ban("192.0.2.7"), "banned in nginx shop\n");
+    for number in 0..12 {
+        nginx.get(
+            &format!("/page.html?item={number}"),
+            &[("X-Real-IP", "192.0.2.8")],
+        );
+    }
+    let key = format!("X-Api-Key: {KEY}\r\n");
+    let follow = |side: &str, clients: &[&str]| {
+        let mut left = clients.to_vec();
+        until(&format!("{side}: {clients:?}"), || {
+            let told = daemon.get("/v1/decisions/stream", &key).1;
+            let values = told[side].as_array().cloned().unwrap_or_default();
+            left.retain(|client| values.iter().all(|one| one["value"] != *client));
+            left.is_empty()
+        });
+    };
+    let exported = || output(&nginx, &["decisions", "export", "--format", "nftables"]);
+    let both = ["192.0.2.7", "192.0.2.8"];
+    follow("new", &both);
+    assert!(both.iter().all(|client| exported().contains(client)));
+
+    let page = |switch: &str| {
+        let more = format!("sekisho_samples %DIR%/samples; sekisho_allow file=%DIR%/allow; {switch}");
+        checked(&more, &format!("location / {{ sekisho_dry_run off; }} {API}"))
+    };
+    assert!(nginx.reload(&page("sekisho_dry_run always;")));
+    assert_eq!(visit(&nginx, "192.0.2.7"), 200);
+    follow("deleted", &both);
+    assert_eq!(daemon.get("/v1/decisions", &key), (200, Value::Null));
+    assert!(both.iter().all(|client| !exported().contains(client)));
+    let said = ban("192.0.2.9");
+    assert!(
+        said.contains("does nothing about it until sekisho_dry_run is off"),
+        "{said}"
+    );
+    assert_eq!(visit(&nginx, "192.0.2.9"), 200);
+    let dry = "SELECT dry_run FROM decision WHERE client = '192.0.2.9'";
+    assert_eq!(told(&nginx, dry), "1");
+
+    assert!(nginx.reload(&page("")));
+    follow("new", &["192.0.2.7", "192.0.2.8", "192.0.2.9"]);
+    assert_eq!(visit(&nginx, "192.0.2.9"), 429);
+}
+
+#[test]
+fn an_order_that_one_nginx_does_not_obey_is_not_done() {
+    let (nginx, _daemon) = start();
+    let path = nginx.path().join("sekisho.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let port = free_port();
+    let other = format!("[[nginx]]\nname = \"away\"\napi = \"http://127.0.0.1:{port}/sekisho/\"\n");
+    fs::write(&path, format!("{text}{other}")).unwrap();
+    let order = |action: &str| {
+        let order = ["decisions", action, "192.0.2.7", "--zone", "clients"];
+        let output = sekisho(&nginx, &order).output().expect("it is built");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        said
+    };
+    let said = order("ban");
+    let expected = "banned in nginx \"shop\"; not in nginx \"away\": nginx \"away\" does not answer";
+    assert!(said.contains(expected), "{said}");
+    assert_eq!(visit(&nginx, "192.0.2.7"), 429);
+    let said = order("lift");
+    assert!(
+        said.contains("lifted in nginx \"shop\"; not in nginx \"away\""),
+        "{said}"
+    );
+    assert_eq!(visit(&nginx, "192.0.2.7"), 200);
+    let failed = "SELECT action, detail FROM audit WHERE action LIKE '%.failed' ORDER BY id";
+    let detail = r#"{"done":["shop"],"failed":["away"],"zone":"clients"}"#;
+    assert_eq!(
+        told(&nginx, failed),
+        format!("decision.ban.failed|{detail}|decision.lift.failed|{detail}")
+    );
+}
+
+#[test]
 fn the_daemons_answers_are_as_its_contract_says() {
     const TOKEN: &str = "fedcba9876543210fedcba9876543210";
     let site = site(Module::Production);

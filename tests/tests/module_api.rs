@@ -1,8 +1,9 @@
 //! What the API of a running nginx tells of it and of its clients.
 
 use sekisho_tests::api::{ask, refused, shop};
-use sekisho_tests::nginx::Nginx;
-use sekisho_tests::visitors::{START, browse, crawl, visit};
+use sekisho_tests::daemon::API;
+use sekisho_tests::nginx::{Module, Nginx, wait_for};
+use sekisho_tests::visitors::{START, browse, checked, crawl, site, visit};
 use serde_json::{Value, json};
 
 #[test]
@@ -192,4 +193,58 @@ fn keys_that_are_no_addresses_have_names_that_lead_back() {
             .as_str()
             .is_some_and(|name| name.starts_with("hash:"))
     }));
+}
+
+#[test]
+fn status_tells_whether_anything_is_done_about_bans() {
+    let page = |http: &str, locations: &str| {
+        let zones = "sekisho_zone $http_user_agent zone=agents:64k;";
+        checked(&format!("{zones}\n{http}"), &format!("{locations}\n{API}"))
+    };
+    let first = page("", "location / { }");
+    let nginx = site(Module::TestClock).start(&first);
+    // The zone of every location, the zone that only one asks.
+    let check = |http: &str, locations: &str, expected: [bool; 2]| {
+        assert!(nginx.reload(&page(http, locations)), "{}", nginx.error_log());
+        let told = || ask(&nginx, 30, "/sekisho/v1/status")["zones"].clone();
+        let dry = |zones: Value| {
+            zones
+                .as_array()
+                .map(|all| all.iter().map(|zone| zone["dry_run"].clone()).collect())
+        };
+        let found = wait_for(|| (dry(told()) == Some(expected.map(Value::from).to_vec())).then_some(()));
+        assert!(found.is_some(), "{http} {locations}: {:?}", told());
+    };
+    let agents = "sekisho zone=clients; sekisho zone=agents;";
+    check("", "location / { }", [true, true]);
+    check(
+        "",
+        "location / { } location /shop/ { sekisho_dry_run off; }",
+        [false, true],
+    );
+    check(
+        "sekisho_dry_run off;",
+        "location /shop/ { sekisho off; }",
+        [false, true],
+    );
+    check(
+        "",
+        &format!("location / {{ {agents} sekisho_dry_run off; }}"),
+        [false, false],
+    );
+    check(
+        "",
+        &format!("location / {{ sekisho_dry_run off; }} location /shop/ {{ {agents} }}"),
+        [false, true],
+    );
+    check(
+        "sekisho_dry_run off;",
+        "sekisho_dry_run on; location / { }",
+        [true, true],
+    );
+    check(
+        "sekisho_dry_run always;",
+        &format!("location / {{ {agents} sekisho_dry_run off; }}"),
+        [true, true],
+    );
 }

@@ -39,13 +39,14 @@ fn counters_and_bans_come_into_the_store() {
         ),
         "1"
     );
-    // In a location in dry run, beside: the sample tells.
+    // In a location in dry run, beside: the ban is the zone's, and the other location acts on it.
     assert_eq!(crawl(&nginx, "192.0.2.8", "/quiet/")[11], 200);
     until_told(
         &nginx,
         "SELECT dry_run FROM decision WHERE client = '192.0.2.8'",
-        "1",
+        "0",
     );
+    assert_eq!(nginx.get("/page.html", &[("X-Real-IP", "192.0.2.8")]).status, 429);
     assert_eq!(
         told(&nginx, "SELECT COUNT(*) FROM decision WHERE ended IS NULL"),
         "2"

@@ -59,6 +59,8 @@ struct ZoneStatus<'a> {
     key: String,
     bytes: u64,
     since: u64,
+    /// Whether no location that asks it acts on verdicts.
+    dry_run: bool,
     clients: Occupancy,
     counters: BTreeMap<&'static str, u64>,
     guards: GuardStatus,
@@ -102,6 +104,7 @@ fn of_zone<'a>(zone: &NamedZone<'a>, now: u32) -> ZoneStatus<'a> {
         key: zone.data.shown_key(),
         bytes: zone.bytes,
         since: counters.since.load(Relaxed),
+        dry_run: zone.data.is_dry_run(),
         clients: occupancy(zone.zone),
         counters: numbers(zone.zone),
         guards: GuardStatus {

@@ -378,6 +378,11 @@ pub unsafe extern "C" fn merge_location(
                 )
             };
             child.inherit(parent);
+            if !child.dry_run() {
+                // A zone that nobody defines is refused after all levels are merged.
+                let zones = child.checks().iter().filter_map(Check::zone);
+                zones.for_each(ZoneData::enforce);
+            }
             let marks = [(child.trap(), "sekisho_trap"), (child.human(), "sekisho_human")];
             let marked = marks.iter().find(|(mark, _)| mark.is_some());
             if let Some((_, name)) = marked.filter(|_| child.checks().is_empty()) {

@@ -137,3 +137,17 @@ pub fn exiting() -> bool {
 pub unsafe extern "C" fn exit_process(cycle: *mut ngx_cycle_t) {
     in_process(cycle, housekeeping::stop);
 }
+
+/// Stops this process until it gets SIGCONT.
+#[cfg(feature = "test-clock")]
+pub fn stop_worker() {
+    // SAFETY: SIGSTOP cannot be caught: no handler runs, the call returns when the process goes on.
+    unsafe { libc::raise(libc::SIGSTOP) };
+}
+
+/// Ends this process at once, as SIGKILL from outside would.
+#[cfg(feature = "test-clock")]
+pub fn end_worker() {
+    // SAFETY: SIGKILL cannot be caught: the call does not return.
+    unsafe { libc::raise(libc::SIGKILL) };
+}

@@ -1,6 +1,6 @@
 //! A zone: the region in shared memory, and the keys that lead to it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
@@ -41,6 +41,8 @@ pub struct ZoneData {
     pub state: Option<PathBuf>,
     /// What this process does to save it.
     pub keeper: RefCell<Keeper>,
+    /// Whether a location that asks this zone acts on verdicts; known once levels are merged.
+    enforced: Cell<bool>,
     region: Option<(NonNull<u8>, Layout)>,
 }
 
@@ -60,6 +62,7 @@ impl ZoneData {
             prefixes,
             state,
             keeper: RefCell::default(),
+            enforced: Cell::new(false),
             region: None,
         }
     }
@@ -74,6 +77,16 @@ impl ZoneData {
                 .within(prefixes),
             (None, value) => ClientKey::Text(value),
         }
+    }
+
+    /// Says that a location that asks this zone acts on verdicts.
+    pub(super) fn enforce(&self) {
+        self.enforced.set(true);
+    }
+
+    /// Whether no location that asks this zone acts on verdicts.
+    pub fn is_dry_run(&self) -> bool {
+        !self.enforced.get()
     }
 
     /// The key as an operator knows it: its prefixes too, when they are not the usual ones.
@@ -311,20 +324,6 @@ pub fn is_gone(pid: u32) -> bool {
     // SAFETY: signal 0 is never delivered; it only asks whether the process exists.
     let answer = unsafe { libc::kill(pid as libc::pid_t, 0) };
     answer == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
-}
-
-/// Stops this process until it gets SIGCONT.
-#[cfg(feature = "test-clock")]
-pub fn stop_worker() {
-    // SAFETY: SIGSTOP cannot be caught: no handler runs, the call returns when the process goes on.
-    unsafe { libc::raise(libc::SIGSTOP) };
-}
-
-/// Ends this process at once, as SIGKILL from outside would.
-#[cfg(feature = "test-clock")]
-pub fn end_worker() {
-    // SAFETY: SIGKILL cannot be caught: the call does not return.
-    unsafe { libc::raise(libc::SIGKILL) };
 }
 
 /// nginx calls this for each zone of a new configuration; `old` is the data of the same zone in the

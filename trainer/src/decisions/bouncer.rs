@@ -3,7 +3,7 @@
 //!
 //! Handed out is what nginx acts on: no ban in dry run, none while the breaker is open, and addresses and networks only.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 
 use serde::Serialize;
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::nginx::address_of;
-use crate::store::{DecisionRow, Store, StoreError};
+use crate::store::{DecisionRow, EventKind, Store, StoreError};
 
 /// Events that are read at a time.
 const PAGE: u32 = 5_000;
@@ -203,15 +203,18 @@ impl Bans<'_> {
 
     fn since(&self, mut after: i64, last: i64, filter: &Filter) -> Result<Stream, StoreError> {
         let mut touched: HashMap<i64, DecisionRow> = HashMap::new();
+        let mut turned: HashSet<i64> = HashSet::new();
         while after < last {
             let events = self.store.decision_events(after, PAGE)?;
             let Some(newest) = events.last() else { break };
             after = newest.seq;
-            let told = events.into_iter().filter(|event| event.seq <= last);
-            touched.extend(told.map(|event| (event.decision.id, event.decision)));
+            let told: Vec<_> = events.into_iter().filter(|event| event.seq <= last).collect();
+            let acted = told.iter().filter(|event| event.kind == EventKind::Acted);
+            turned.extend(acted.map(|event| event.decision.id));
+            touched.extend(told.into_iter().map(|event| (event.decision.id, event.decision)));
         }
-        // What never was to be acted on was never told.
-        touched.retain(|_, row| row.dry_run == Some(false));
+        // What never was to be acted on was never told; what no longer is, since dry run was turned on, is taken back.
+        touched.retain(|id, row| row.dry_run == Some(false) || turned.contains(id));
         if touched.is_empty() {
             return Ok(Stream::default());
         }
@@ -373,6 +376,10 @@ mod tests {
         store.end_decision(first, End::Lifted, "ana", (NOW, NOW)).unwrap();
         pull(&store, "one", false, &[], &["192.0.2.7", "192.0.2.9"]);
         store.set_held(unknown, false, NOW).unwrap();
+        pull(&store, "one", false, &["192.0.2.9"], &[]);
+        store.set_dry_run(unknown, true, NOW).unwrap();
+        pull(&store, "one", false, &[], &["192.0.2.9"]);
+        store.set_dry_run(unknown, false, NOW).unwrap();
         pull(&store, "one", false, &["192.0.2.9"], &[]);
         pull(&store, "two", false, &["192.0.2.9", "2001:db8::/64"], &[]);
         pull(&store, "two", true, &["192.0.2.9", "2001:db8::/64"], &[]);

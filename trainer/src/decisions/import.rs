@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 use ureq::Agent;
 
-use super::order::{Ban, By, IMPORT, OrderError, Orders};
+use super::order::{Ban, By, Done, IMPORT, OrderError, Orders};
 use super::wanted::{Answer, ORIGIN, Plan, Wanted};
 use crate::causes::with_causes;
 use crate::config::{ImportSection, SecretError, now, read_secret};
@@ -173,12 +173,16 @@ impl Import {
     fn reconcile(&mut self, now: u32) -> Result<(), ImportError> {
         let zone = self.section.zone.clone();
         let mut open: Vec<DecisionRow> = self.store.open_decisions(None)?;
-        open.retain(|row| row.zone == zone);
-        let everywhere = self.live.with_zone(&zone).len();
-        if everywhere == 0 {
+        // One that does not answer is made up for when it does.
+        let mut targets = self.live.with_zone(&zone);
+        targets.retain(|target| target.answers);
+        if targets.is_empty() {
             return Ok(());
         }
-        let plan = self.wanted.plan(&open, everywhere, self.section.most as usize);
+        let is_reached = |row: &DecisionRow| targets.iter().any(|target| target.nginx.name() == row.nginx);
+        open.retain(|row| row.zone == zone && is_reached(row));
+        let most = self.section.most as usize;
+        let plan = self.wanted.plan(&open, targets.len(), most);
         self.left_out = plan.left_out;
         self.ban(&plan, now)?;
         let gone = open
@@ -220,19 +224,42 @@ impl Import {
                 reason: wish.reason.clone(),
                 origin: ORIGIN,
             };
-            match self.orders().ban(&ban, by(now)) {
-                Ok(done) => {
-                    room -= usize::from(!is_begun);
-                    for banned in done.into_iter().filter_map(|done| done.client) {
-                        self.wanted.banned_as(value, self.names.client(&banned));
-                    }
-                }
-                Err(OrderError::Nginx(NginxError::Refused { .. })) => self.wanted.refused(value),
-                Err(OrderError::Store(error)) => return Err(error.into()),
-                Err(error) => tracing::debug!("{}", with_causes(&error)),
-            }
+            let outcome = self.orders().ban(&ban, by(now));
+            let has_begun = self.ordered(value, outcome)?;
+            room -= usize::from(has_begun && !is_begun);
         }
         Ok(())
+    }
+
+    /// Keeps what became of an order to ban one of them; whether a ban stands by it.
+    fn ordered(&mut self, value: &str, outcome: Result<Vec<Done>, OrderError>) -> Result<bool, ImportError> {
+        let mut is_refused = false;
+        let done = match outcome {
+            Ok(done) => done,
+            Err(OrderError::Partly(partly)) => {
+                is_refused = partly.is_refused();
+                partly.done
+            }
+            // Such as a network, where each client is an address.
+            Err(OrderError::Nginx(NginxError::Refused { .. })) => {
+                is_refused = true;
+                Vec::new()
+            }
+            Err(OrderError::Store(error)) => return Err(error.into()),
+            Err(error) => {
+                tracing::debug!("{}", with_causes(&error));
+                Vec::new()
+            }
+        };
+        // What one of several has taken stays.
+        if is_refused && done.is_empty() {
+            self.wanted.refused(value);
+        }
+        let has_begun = !done.is_empty();
+        for banned in done.into_iter().filter_map(|done| done.client) {
+            self.wanted.banned_as(value, self.names.client(&banned));
+        }
+        Ok(has_begun)
     }
 
     fn orders(&self) -> Orders<'_> {

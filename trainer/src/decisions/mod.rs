@@ -2,6 +2,7 @@
 
 pub mod bouncer;
 mod ecs;
+pub mod everywhere;
 mod export;
 pub mod import;
 mod log_file;
@@ -24,7 +25,7 @@ use crate::nginx::{AllowError, Allowed, NginxError};
 use crate::shape::OutputFormat;
 use crate::store::{DecisionQuery, DecisionRow, MAX_PAGE, Names, Store, StoreError, is_pseudonym};
 use crate::watch::Live;
-use order::{Ban, By, Done, OrderError, Orders};
+use order::{Ban, By, Done, Effect, OrderError, Orders};
 use show::plain_names;
 
 const EXAMPLES: &str = "\
@@ -301,7 +302,12 @@ pub fn run(args: &Args) -> Result<(), DecisionsError> {
 
 fn told(what: &str, done: &[Done]) {
     for done in done {
-        eprintln!("{what} in nginx {}", done.nginx);
+        let but = match done.effect {
+            Effect::Acted => "",
+            Effect::DryRun => ", which does nothing about it until sekisho_dry_run is off",
+            Effect::Held => ", which does nothing about it while the breaker is open",
+        };
+        eprintln!("{what} in nginx {}{but}", done.nginx);
     }
 }
 

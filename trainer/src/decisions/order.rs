@@ -1,17 +1,19 @@
 //! Orders to nginx: ban, lift, allow. Each is written down: the ban with who ordered it and why, and in the audit log that
 //! somebody did, without whom it was about.
 
-use std::sync::Arc;
-
 use sekisho_core::key::shown_client;
 use serde::Serialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::nginx::{AllowError, Allowed, MAX_BAN, MAX_REASON, Nginx, NginxError, api_name, stored_name};
+use super::everywhere::{NotDone, Partly, Told, each};
+use crate::causes::with_causes;
+use crate::nginx::{
+    AllowError, Allowed, Decision, MAX_BAN, MAX_REASON, Nginx, NginxError, api_name, stored_name,
+};
 use crate::store::{End, Names, NewDecision, Store, StoreError, is_pseudonym};
 use crate::visible::{escaped, is_hidden};
-use crate::watch::Live;
+use crate::watch::{Live, Target, ZoneNow};
 
 /// Characters of a name that are shown.
 const SHOWN: usize = 256;
@@ -68,6 +70,31 @@ pub struct Done {
     pub decision: Option<i64>,
     /// Until when a ban holds, unix seconds by our clock.
     pub expires: Option<u32>,
+    /// Whether nginx does anything about the ban.
+    pub effect: Effect,
+}
+
+/// What nginx does about a ban that it keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// It acts on it.
+    #[default]
+    Acted,
+    /// Nothing, until `sekisho_dry_run` is off.
+    DryRun,
+    /// Nothing, while the breaker is open.
+    Held,
+}
+
+impl Effect {
+    fn of(zone: Option<ZoneNow>) -> Effect {
+        match zone {
+            Some(zone) if zone.dry_run == Some(true) => Effect::DryRun,
+            Some(zone) if zone.held => Effect::Held,
+            _ => Effect::Acted,
+        }
+    }
 }
 
 /// Why an order is not carried out.
@@ -77,7 +104,7 @@ pub enum OrderError {
     #[error("no nginx is watched: add [[nginx]] with name and api to the configuration")]
     NoNginx,
     /// None of them has the zone.
-    #[error("no watched nginx has a zone \"{0}\", or those that have it do not answer")]
+    #[error("no watched nginx has a zone \"{0}\"")]
     NoZone(String),
     /// Nobody can tell who it is.
     #[error("the store keeps pseudonyms, and nginx does not know {0}: name the address itself")]
@@ -88,6 +115,9 @@ pub enum OrderError {
     /// The ban was not there.
     #[error("nobody of that name is banned in zone \"{0}\"")]
     NotBanned(String),
+    /// Some nginx did it, and some did not.
+    #[error(transparent)]
+    Partly(#[from] Partly),
     /// nginx does not do it.
     #[error(transparent)]
     Nginx(#[from] NginxError),
@@ -103,7 +133,7 @@ impl Orders<'_> {
     /// Bans a client in every nginx that has the zone; replaces a ban in force.
     ///
     /// # Errors
-    /// [`OrderError`]; those that obeyed before the first that did not keep the ban.
+    /// [`OrderError`]; those that obeyed keep the ban.
     pub fn ban(&self, ban: &Ban, by: By<'_>) -> Result<Vec<Done>, OrderError> {
         if !(1..=MAX_BAN).contains(&ban.seconds) {
             return Err(OrderError::Refused(format!("a ban lasts 1 to {MAX_BAN} seconds")));
@@ -114,34 +144,23 @@ impl Orders<'_> {
             )));
         }
         let client = self.plain(&ban.zone, &ban.client)?;
-        let mut done = Vec::new();
-        for nginx in self.targets(&ban.zone)? {
-            let _order = self.live.orders();
-            let found = nginx.ban(&ban.zone, &client, ban.seconds, &ban.reason)?;
-            let new = NewDecision {
-                nginx: nginx.name().to_owned(),
-                zone: ban.zone.clone(),
-                client: stored_name(&found.client),
-                origin: ban.origin.to_owned(),
-                reasons: found.reasons.clone(),
-                reference: found.id.clone(),
-                author: by.actor.to_owned(),
-                note: ban.reason.clone(),
-                begun: by.at,
-                until: found.until,
-                expires: by.at.saturating_add(ban.seconds),
-                dry_run: Some(false),
-            };
-            let id = self.begun(&new, by)?;
-            self.live.remember(id, &found.client);
-            done.push(Done {
-                nginx: new.nginx,
-                client: Some(new.client),
-                decision: Some(id),
-                expires: Some(new.expires),
-            });
-        }
-        Ok(done)
+        let targets = self.targets(&ban.zone, by)?;
+        let told = each(
+            self.live,
+            &targets,
+            |nginx| {
+                let found = nginx.ban(&ban.zone, &client, ban.seconds, &ban.reason)?;
+                // A person is told what nginx does about it now, and not at the last look.
+                let status = (by.actor != IMPORT).then(|| nginx.status().ok()).flatten();
+                Ok((found, status.and_then(|status| ZoneNow::of(&status, &ban.zone))))
+            },
+            |target, (found, zone)| {
+                let effect = Effect::of(zone.or(target.zone));
+                self.banned(ban, target.nginx.name(), (&found, effect), by)
+                    .map(Some)
+            },
+        );
+        self.all(told, ("ban", "banned"), &ban.zone, by)
     }
 
     /// Lifts the bans on a client in a zone. nginx forgets its behaviour so far.
@@ -150,20 +169,21 @@ impl Orders<'_> {
     /// [`OrderError`]; [`OrderError::NotBanned`] when no nginx had one.
     pub fn lift(&self, zone: &str, client: &str, by: By<'_>) -> Result<Vec<Done>, OrderError> {
         let client = self.plain(zone, client)?;
-        let mut done = Vec::new();
-        for nginx in self.targets(zone)? {
-            let _order = self.live.orders();
-            if !nginx.lift(zone, &client)? {
-                continue;
-            }
-            let decision = self.lifted(nginx.name(), zone, &client, by)?;
-            done.push(Done {
-                nginx: nginx.name().to_owned(),
-                client: None,
-                decision,
-                expires: None,
-            });
-        }
+        let targets = self.targets(zone, by)?;
+        let told = each(
+            self.live,
+            &targets,
+            |nginx| nginx.lift(zone, &client),
+            |target, was_banned| {
+                let nginx = target.nginx.name();
+                let lifted = || {
+                    let decision = self.lifted(nginx, zone, &client, by)?;
+                    Ok(done_in(nginx, decision))
+                };
+                was_banned.then(lifted).transpose()
+            },
+        );
+        let done = self.all(told, ("lift", "lifted"), zone, by)?;
         if done.is_empty() {
             return Err(OrderError::NotBanned(shown(zone)));
         }
@@ -175,7 +195,9 @@ impl Orders<'_> {
     /// # Errors
     /// [`OrderError`]
     pub fn allow(&self, allowed: &Allowed, by: By<'_>) -> Result<Vec<Done>, OrderError> {
-        self.edit("allow", by, |nginx| nginx.allow(allowed).map(|()| true))
+        self.edit(("allow", "allowed"), by, |nginx| {
+            nginx.allow(allowed).map(|()| true)
+        })
     }
 
     /// Takes that back; only what was allowed from here.
@@ -183,7 +205,9 @@ impl Orders<'_> {
     /// # Errors
     /// [`OrderError`]
     pub fn disallow(&self, client: &str, by: By<'_>) -> Result<Vec<Done>, OrderError> {
-        let done = self.edit("disallow", by, |nginx| nginx.disallow(client))?;
+        let done = self.edit(("disallow", "no longer allowed"), by, |nginx| {
+            nginx.disallow(client)
+        })?;
         if done.is_empty() {
             let text = format!("{} is not allowed from here", shown(client));
             return Err(OrderError::Refused(text));
@@ -193,7 +217,7 @@ impl Orders<'_> {
 
     fn edit(
         &self,
-        action: &str,
+        (action, what): (&str, &'static str),
         by: By<'_>,
         edit: impl Fn(&Nginx) -> Result<bool, AllowError>,
     ) -> Result<Vec<Done>, OrderError> {
@@ -205,31 +229,86 @@ impl Orders<'_> {
         if editable.is_empty() {
             return Err(AllowError::NoFile(first.name().to_owned()).into());
         }
-        let mut done = Vec::new();
+        let mut told = Told::default();
         for nginx in editable {
-            if !edit(nginx)? {
-                continue;
-            }
-            let subject = format!("nginx:{}", nginx.name());
-            self.store.audit(
-                by.at,
-                by.actor,
-                &format!("decision.{action}"),
-                &subject,
-                &json!({}),
-            )?;
-            done.push(Done {
-                nginx: nginx.name().to_owned(),
-                client: None,
-                decision: None,
-                expires: None,
+            let name = nginx.name();
+            let edited = edit(nginx).map_err(OrderError::from).and_then(|is_new| {
+                let (action, subject) = (format!("decision.{action}"), format!("nginx:{name}"));
+                if is_new {
+                    self.store.audit(by.at, by.actor, &action, &subject, &json!({}))?;
+                }
+                Ok(is_new)
             });
+            told.concerned += 1;
+            match edited {
+                Ok(true) => told.done.push(done_in(name, None)),
+                Ok(false) => {}
+                Err(error) => told.failed.push(NotDone {
+                    nginx: name.to_owned(),
+                    error,
+                }),
+            }
         }
-        Ok(done)
+        told.all(what)
+    }
+
+    /// What was done where all obeyed; else the audit log gets who did and who did not.
+    fn all(
+        &self,
+        told: Told,
+        (action, what): (&str, &'static str),
+        zone: &str,
+        by: By<'_>,
+    ) -> Result<Vec<Done>, OrderError> {
+        if told.concerned == 0 {
+            return Err(OrderError::NoZone(shown(zone)));
+        }
+        if !told.failed.is_empty() {
+            let done: Vec<&str> = told.done.iter().map(|done| done.nginx.as_str()).collect();
+            let failed: Vec<&str> = told.failed.iter().map(|failed| failed.nginx.as_str()).collect();
+            let detail = json!({"zone": zone, "done": done, "failed": failed});
+            if let Err(error) = self.audit(&format!("decision.{action}.failed"), "client", &detail, by) {
+                // Who ordered is told of the nginx that did not obey, which weighs more.
+                tracing::error!("a failed order is not in the audit log: {}", with_causes(&error));
+            }
+        }
+        told.all(what)
+    }
+
+    /// Writes down that one nginx keeps a ban.
+    fn banned(
+        &self,
+        ban: &Ban,
+        nginx: &str,
+        (found, effect): (&Decision, Effect),
+        by: By<'_>,
+    ) -> Result<Done, StoreError> {
+        let new = NewDecision {
+            nginx: nginx.to_owned(),
+            zone: ban.zone.clone(),
+            client: stored_name(&found.client),
+            origin: ban.origin.to_owned(),
+            reasons: found.reasons.clone(),
+            reference: found.id.clone(),
+            author: by.actor.to_owned(),
+            note: ban.reason.clone(),
+            begun: by.at,
+            until: found.until,
+            expires: by.at.saturating_add(ban.seconds),
+            dry_run: Some(effect == Effect::DryRun),
+        };
+        let id = self.begun(&new, effect, by)?;
+        self.live.remember(id, &found.client);
+        Ok(Done {
+            client: Some(new.client),
+            expires: Some(new.expires),
+            effect,
+            ..done_in(nginx, Some(id))
+        })
     }
 
     /// Writes down a ban; a watch may have seen it before.
-    fn begun(&self, new: &NewDecision, by: By<'_>) -> Result<i64, StoreError> {
+    fn begun(&self, new: &NewDecision, effect: Effect, by: By<'_>) -> Result<i64, StoreError> {
         let transaction = self.store.write()?;
         let kept = self.names.client(&new.client);
         let mut known = None;
@@ -247,7 +326,7 @@ impl Orders<'_> {
         }
         let id = match known {
             Some(id) => id,
-            None => self.store.begin_decision(new, self.names, by.at)?,
+            None => self.begin(new, effect, by)?,
         };
         let detail = json!({
             "nginx": new.nginx,
@@ -258,6 +337,14 @@ impl Orders<'_> {
         let subject = format!("decision:{id}");
         self.audit("decision.ban", &subject, &detail, by)?;
         transaction.commit()?;
+        Ok(id)
+    }
+
+    fn begin(&self, new: &NewDecision, effect: Effect, by: By<'_>) -> Result<i64, StoreError> {
+        let id = self.store.begin_decision(new, self.names, by.at)?;
+        if effect == Effect::Held {
+            self.store.set_held(id, true, by.at)?;
+        }
         Ok(id)
     }
 
@@ -291,11 +378,16 @@ impl Orders<'_> {
         Ok(())
     }
 
-    fn targets(&self, zone: &str) -> Result<Vec<Arc<Nginx>>, OrderError> {
+    /// Those that an order goes to: a person's goes to those that do not answer, too, so that he learns which did not
+    /// obey. A program comes again soon, and would wait for them all day.
+    fn targets(&self, zone: &str, by: By<'_>) -> Result<Vec<Target>, OrderError> {
         if self.live.is_empty() {
             return Err(OrderError::NoNginx);
         }
-        let targets = self.live.with_zone(zone);
+        let mut targets = self.live.with_zone(zone);
+        if by.actor == IMPORT {
+            targets.retain(|target| target.answers);
+        }
         if targets.is_empty() {
             return Err(OrderError::NoZone(shown(zone)));
         }
@@ -317,6 +409,16 @@ impl Orders<'_> {
             .filter_map(|row| self.live.plain_name(row.id))
             .next()
             .ok_or_else(|| OrderError::Pseudonym(client.to_owned()))
+    }
+}
+
+fn done_in(nginx: &str, decision: Option<i64>) -> Done {
+    Done {
+        nginx: nginx.to_owned(),
+        client: None,
+        decision,
+        expires: None,
+        effect: Effect::default(),
     }
 }
 

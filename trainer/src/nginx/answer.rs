@@ -87,12 +87,21 @@ pub struct Zone {
     pub bytes: u64,
     /// When counting began, unix seconds by nginx's clock.
     pub since: u32,
+    /// Whether nothing is done about its bans: no server or location that asks it enforces. Older modules do not tell.
+    pub dry_run: Option<bool>,
     /// How full it is.
     pub clients: Occupancy,
     /// What it counts, by name.
     pub counters: BTreeMap<String, u64>,
     /// What holds enforcement back.
     pub guards: Guards,
+}
+
+impl Zone {
+    /// Whether the breaker keeps enforcement off at this second of nginx's clock.
+    pub fn is_open(&self, now: u32) -> bool {
+        self.guards.open_until.is_some_and(|until| until > now)
+    }
 }
 
 /// Records of a zone.

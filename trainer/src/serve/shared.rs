@@ -18,6 +18,9 @@ use crate::watch::Live;
 
 /// Questions to the store at a time: more would only wait for the disk together.
 const READERS: usize = 4;
+/// Orders to nginx at a time. Each waits as long as the slowest nginx it goes to; further ones wait for them, and nobody
+/// who reads does.
+const ORDERS: usize = 4;
 
 /// How collecting goes.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -83,6 +86,7 @@ pub struct Access {
     token: Option<[u8; 32]>,
     idle: Mutex<Vec<Store>>,
     readers: Arc<Semaphore>,
+    orders: Arc<Semaphore>,
 }
 
 impl Access {
@@ -114,6 +118,7 @@ impl Access {
             token: token.map(|token| Sha256::digest(token.bytes()).into()),
             idle: Mutex::default(),
             readers: Arc::new(Semaphore::new(READERS)),
+            orders: Arc::new(Semaphore::new(ORDERS)),
         }
     }
 
@@ -132,7 +137,23 @@ impl Access {
         self: &Arc<Access>,
         question: impl FnOnce(&Store, &Names) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let permit = self.readers.clone().acquire_owned().await;
+        self.aside(&self.readers, question).await
+    }
+
+    /// The same for what also asks nginx, and may wait for it: it takes no reader's place.
+    pub async fn order<T: Send + 'static>(
+        self: &Arc<Access>,
+        order: impl FnOnce(&Store, &Names) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.aside(&self.orders, order).await
+    }
+
+    async fn aside<T: Send + 'static>(
+        self: &Arc<Access>,
+        places: &Arc<Semaphore>,
+        question: impl FnOnce(&Store, &Names) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let permit = places.clone().acquire_owned().await;
         let access = self.clone();
         let asked = tokio::task::spawn_blocking(move || {
             // Goes with the question, not with who asked: one who hangs up leaves his question running.
@@ -158,5 +179,58 @@ impl Access {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(store);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{RwLock, mpsc};
+    use std::time::Duration;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn orders_keep_no_reader_waiting() {
+        let dir = TempDir::new().unwrap();
+        let mut config = Config::default();
+        config.store.path = dir.path().join("s.db");
+        Store::open(&config.store.path).unwrap();
+        let access = Arc::new(Access::new(&config, Names::Plain, None, Arc::default(), None));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        // An nginx that does not answer until this opens.
+        let gate = Arc::new(RwLock::new(()));
+        let closed = gate.write().unwrap();
+        let (sender, begun) = mpsc::channel();
+        let orders: Vec<_> = (0..ORDERS * 2)
+            .map(|_| {
+                let (access, gate, sender) = (access.clone(), gate.clone(), sender.clone());
+                runtime.spawn(async move {
+                    let order = move |_: &Store, _: &Names| {
+                        let _ = sender.send(());
+                        drop(gate.read());
+                        Ok(())
+                    };
+                    access.order(order).await
+                })
+            })
+            .collect();
+        for _ in 0..ORDERS {
+            begun.recv().unwrap();
+        }
+        let asked = runtime.block_on(async {
+            let question = access.ask(|store, _| store.last_event());
+            tokio::time::timeout(Duration::from_secs(30), question).await
+        });
+        assert_eq!(asked.expect("no order keeps it waiting").unwrap(), 0);
+        assert!(begun.try_recv().is_err(), "the others wait");
+        drop(closed);
+        for order in orders {
+            runtime.block_on(order).unwrap().unwrap();
+        }
     }
 }

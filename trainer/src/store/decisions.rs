@@ -249,10 +249,12 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Bans of a zone that are in force: those that nginx acts on, and those that it does not, in dry run or held by a
-    /// guard.
+    /// Clients that are banned in a zone, however many nginx have a ban on each: those on whose ban an nginx acts, and
+    /// the others, whose bans are in dry run or held by a guard.
     pub fn open_count(&self, zone: &str) -> Result<(u64, u64), StoreError> {
-        let sql = "SELECT COUNT(*) FILTER (WHERE dry_run = 0 AND held = 0), COUNT(*) FROM decision
+        let sql =
+            "SELECT COUNT(DISTINCT client) FILTER (WHERE dry_run = 0 AND held = 0), COUNT(DISTINCT client)
+             FROM decision
              WHERE ended IS NULL AND zone = ?";
         let mut select = self.connection.prepare_cached(sql)?;
         let (acted, all) = select.query_row([zone], |row| Ok((count(row, 0)?, count(row, 1)?)))?;

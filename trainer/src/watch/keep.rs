@@ -1,6 +1,6 @@
 //! What nginx answered, into the store: all of one look in one transaction.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::growth::{self, NO_ZONE, grown, spread};
 use super::life::{Change, Listed, Stopped, compare, is_dry_run};
@@ -56,10 +56,15 @@ pub fn keep(
             acted: counts.rejected,
             dry: counts.rejected_dry_run,
         };
-        let listed = answers.decisions.get(&zone.name);
-        let evidence = (stopped(&grew), stopped(&counts));
-        look.follow(zone, listed, answers.asked, evidence, &mut plain)?;
-        look.hold(zone, answers.status.now)?;
+        let zone = Watched {
+            zone,
+            // While the breaker keeps enforcement off, nobody else is to enforce the bans either, whoever began them.
+            held: zone.is_open(answers.status.now),
+            recent: stopped(&grew),
+            ever: stopped(&counts),
+        };
+        let listed = answers.decisions.get(&zone.zone.name);
+        look.follow(&zone, listed, answers.asked, &mut plain)?;
     }
     transaction.commit()?;
     Ok(plain)
@@ -72,6 +77,41 @@ fn ahead(ours: u32, theirs: u32) -> i64 {
         0
     } else {
         ahead
+    }
+}
+
+/// A zone as it was found.
+struct Watched<'a> {
+    zone: &'a Zone,
+    /// Whether a guard keeps nginx from acting on its bans.
+    held: bool,
+    /// Requests stopped since the last look.
+    recent: Stopped,
+    /// And since counting began.
+    ever: Stopped,
+}
+
+/// A ban that goes on, as the store has it.
+struct Standing<'a> {
+    id: i64,
+    /// As the store keeps names.
+    client: &'a str,
+    origin: &'a str,
+    reference: &'a str,
+    dry_run: Option<bool>,
+    held: bool,
+}
+
+impl<'a> Standing<'a> {
+    fn of(row: &'a DecisionRow) -> Standing<'a> {
+        Standing {
+            id: row.id,
+            client: &row.client,
+            origin: &row.origin,
+            reference: &row.reference,
+            dry_run: row.dry_run,
+            held: row.held,
+        }
     }
 }
 
@@ -111,13 +151,13 @@ impl Look<'_> {
     /// Writes which bans of a zone began and ended, and on which nginx acts.
     fn follow(
         &self,
-        zone: &Zone,
+        zone: &Watched<'_>,
         listed: Option<&Decisions>,
         asked: u32,
-        (recent, ever): (Stopped, Stopped),
         plain: &mut HashMap<i64, String>,
     ) -> Result<(), StoreError> {
-        let open = self.store.open_decisions(Some((self.nginx, &zone.name)))?;
+        let name = &zone.zone.name;
+        let mut open = self.store.open_decisions(Some((self.nginx, name)))?;
         let empty = Vec::new();
         let list = listed.map_or(&empty, |listed| &listed.list);
         let bans: Vec<(String, u32)> = list
@@ -129,43 +169,76 @@ impl Look<'_> {
             complete: listed.complete,
             asked,
         });
-        let dry_run = |origin: &str, reference: &str| -> Result<Option<bool>, StoreError> {
-            let verdict = self.store.verdict_of(reference)?;
-            Ok(is_dry_run(origin, verdict.as_deref(), recent, ever))
-        };
+        let (mut ended, mut begun) = (HashSet::new(), Vec::new());
         for change in compare(&open, listed, self.now) {
             match change {
-                Change::Ended(id, end, ended) => self.store.end_decision(id, end, "", (ended, self.now))?,
+                Change::Ended(id, end, at) => {
+                    self.store.end_decision(id, end, "", (at, self.now))?;
+                    ended.insert(id);
+                }
                 Change::Begun(place) => {
                     let (ban, (kept, _)) = (&list[place], &bans[place]);
-                    let known = self.store.lifted_since(self.nginx, &zone.name, kept, asked)?;
-                    if !known {
-                        let dry_run = dry_run(&ban.origin, &ban.id)?;
-                        self.begin(zone, ban, dry_run)?;
+                    if !self.store.lifted_since(self.nginx, name, kept, asked)? {
+                        begun.push(self.begin(zone, ban, kept)?);
                     }
                 }
             }
         }
-        for row in self.store.open_decisions(Some((self.nginx, &zone.name)))? {
-            if row.dry_run.is_none()
-                && let Some(dry_run) = dry_run(&row.origin, &row.reference)?
-            {
-                self.store.set_dry_run(row.id, dry_run, self.now)?;
-            }
-            if let Names::Keyed(_) = self.names
-                && let Some(place) = bans.iter().position(|(client, _)| *client == row.client)
-            {
-                plain.insert(row.id, list[place].client.clone());
+        open.retain(|row| !ended.contains(&row.id));
+        let going = open.iter().map(Standing::of).chain(begun);
+        let places: HashMap<&str, usize> = match self.names {
+            Names::Keyed(_) => bans
+                .iter()
+                .zip(0..)
+                .map(|((kept, _), place)| (kept.as_str(), place))
+                .collect(),
+            Names::Plain => HashMap::new(),
+        };
+        for ban in going {
+            self.settle(zone, &ban)?;
+            if let Some(place) = places.get(ban.client) {
+                plain.insert(ban.id, list[*place].client.clone());
             }
         }
         Ok(())
     }
 
-    fn begin(&self, zone: &Zone, ban: &Decision, dry_run: Option<bool>) -> Result<(), StoreError> {
+    /// Writes whether nginx acts on a ban that goes on, where that is otherwise than it was.
+    fn settle(&self, zone: &Watched<'_>, ban: &Standing<'_>) -> Result<(), StoreError> {
+        let dry_run = match (zone.zone.dry_run, ban.dry_run) {
+            (None, None) => self.dry_run(zone, ban.origin, ban.reference)?,
+            (None, known) => known,
+            (told, _) => told,
+        };
+        if let Some(dry_run) = dry_run.filter(|_| dry_run != ban.dry_run) {
+            self.store.set_dry_run(ban.id, dry_run, self.now)?;
+        }
+        if ban.held != zone.held {
+            self.store.set_held(ban.id, zone.held, self.now)?;
+        }
+        Ok(())
+    }
+
+    /// Whether nginx does not act on a ban: by its own word, else by what shows.
+    fn dry_run(&self, zone: &Watched<'_>, origin: &str, reference: &str) -> Result<Option<bool>, StoreError> {
+        if zone.zone.dry_run.is_some() {
+            return Ok(zone.zone.dry_run);
+        }
+        let verdict = self.store.verdict_of(reference)?;
+        Ok(is_dry_run(origin, verdict.as_deref(), zone.recent, zone.ever))
+    }
+
+    fn begin<'b>(
+        &self,
+        zone: &Watched<'_>,
+        ban: &'b Decision,
+        kept: &'b str,
+    ) -> Result<Standing<'b>, StoreError> {
         let expires = i64::from(ban.until).saturating_add(self.ahead);
+        let dry_run = self.dry_run(zone, &ban.origin, &ban.id)?;
         let new = NewDecision {
             nginx: self.nginx.to_owned(),
-            zone: zone.name.clone(),
+            zone: zone.zone.name.clone(),
             client: stored_name(&ban.client),
             origin: ban.origin.clone(),
             reasons: ban.reasons.clone(),
@@ -176,18 +249,13 @@ impl Look<'_> {
             dry_run,
             ..NewDecision::default()
         };
-        self.store.begin_decision(&new, self.names, self.now).map(|_| ())
-    }
-
-    /// While the breaker keeps enforcement off, nobody else is to enforce a model's bans either.
-    fn hold(&self, zone: &Zone, theirs: u32) -> Result<(), StoreError> {
-        let open = zone.guards.open_until.is_some_and(|until| until > theirs);
-        let is_model = |row: &DecisionRow| matches!(row.origin.as_str(), "model" | "trap");
-        for row in self.store.open_decisions(Some((self.nginx, &zone.name)))? {
-            if is_model(&row) && row.held != open {
-                self.store.set_held(row.id, open, self.now)?;
-            }
-        }
-        Ok(())
+        Ok(Standing {
+            id: self.store.begin_decision(&new, self.names, self.now)?,
+            client: kept,
+            origin: &ban.origin,
+            reference: &ban.id,
+            dry_run,
+            held: false,
+        })
     }
 }

@@ -90,8 +90,8 @@ impl Stopped {
     }
 }
 
-/// Whether nginx does not act on a ban: what a person ordered is an order; else its sample tells, else what was counted
-/// meanwhile, else what was counted ever. `None` while nothing tells.
+/// Whether nginx does not act on a ban, of a module that does not tell: what was ordered from outside is taken for acted
+/// on; else its sample tells, else what was counted meanwhile, else what was counted ever. `None` while nothing tells.
 pub fn is_dry_run(origin: &str, verdict: Option<&str>, recent: Stopped, ever: Stopped) -> Option<bool> {
     match (origin, verdict) {
         ("model" | "trap", Some("REJECTED")) => Some(false),

@@ -43,14 +43,38 @@ fn either<S: serde::Serializer>(
     }
 }
 
+/// One nginx that an order about a zone goes to.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// How it is asked.
+    pub nginx: Arc<Nginx>,
+    /// What it told of the zone last; absent while it has told nothing, and may have it or not.
+    pub zone: Option<ZoneNow>,
+    /// Whether it answered when it was asked last.
+    pub answers: bool,
+    /// Its place in the configuration.
+    pub place: usize,
+}
+
+/// What is done about bans of a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ZoneNow {
+    /// Whether nothing is; absent of an older module.
+    pub dry_run: Option<bool>,
+    /// Whether the breaker keeps enforcement off.
+    pub held: bool,
+}
+
 /// All of them.
 #[derive(Debug)]
 pub struct Live {
     clients: Vec<(Arc<Nginx>, Duration)>,
     state: Mutex<Vec<LiveNginx>>,
+    /// What each told last, though it may not answer now.
+    last: Mutex<Vec<Option<Arc<Status>>>>,
     plain: Mutex<HashMap<i64, String>>,
     changed: watch::Sender<u64>,
-    orders: Mutex<()>,
+    orders: Vec<Mutex<()>>,
 }
 
 impl Live {
@@ -70,10 +94,11 @@ impl Live {
         };
         Live {
             state: Mutex::new(state.collect()),
+            last: Mutex::new(vec![None; sections.len()]),
+            orders: sections.iter().map(|_| Mutex::default()).collect(),
             clients: sections.iter().map(client).collect(),
             plain: Mutex::default(),
             changed: watch::Sender::new(0),
-            orders: Mutex::default(),
         }
     }
 
@@ -128,19 +153,23 @@ impl Live {
         self.clients[place].1
     }
 
-    /// Those that have a zone of this name, as far as they answered.
-    pub fn with_zone(&self, zone: &str) -> Vec<Arc<Nginx>> {
-        let has = |live: &LiveNginx| {
-            live.status
-                .as_ref()
-                .is_ok_and(|status| status.zones.iter().any(|found| found.name == zone))
+    /// Those that have a zone of this name by what they told last, and those that have told nothing yet.
+    pub fn with_zone(&self, zone: &str) -> Vec<Target> {
+        let answers: Vec<bool> = lock(&self.state).iter().map(|live| live.status.is_ok()).collect();
+        let last = lock(&self.last).clone();
+        let target = |place: usize| {
+            let zone = match &last[place] {
+                None => None,
+                Some(status) => Some(ZoneNow::of(status, zone)?),
+            };
+            Some(Target {
+                nginx: self.nginx(place),
+                zone,
+                answers: answers[place],
+                place,
+            })
         };
-        let state = lock(&self.state);
-        let clients = self.clients.iter().zip(state.iter());
-        clients
-            .filter(|(_, live)| has(live))
-            .map(|((client, _), _)| client.clone())
-            .collect()
+        (0..self.len()).filter_map(target).collect()
     }
 
     /// All clients.
@@ -158,9 +187,12 @@ impl Live {
         lock(&self.plain).insert(decision, client.to_owned());
     }
 
-    /// Held while an order is given and written down, so that no look comes between.
-    pub fn orders(&self) -> MutexGuard<'_, ()> {
-        lock(&self.orders)
+    /// Held while an order is given to one nginx and written down, and while what a look at it found is kept. That nginx
+    /// obeyed and that the store knows are two steps: a look between them would take a ban for one that was put
+    /// elsewhere, and one that was lifted for gone, so that an import would put it again. What is asked of one nginx
+    /// keeps nobody waiting who looks at another.
+    pub fn orders(&self, place: usize) -> MutexGuard<'_, ()> {
+        lock(&self.orders[place])
     }
 
     pub(super) fn answered(&self, name: &str, at: u32, answers: Answers, plain: HashMap<i64, String>) {
@@ -171,9 +203,13 @@ impl Live {
             }
             known.extend(plain);
         }
+        let status = Arc::new(answers.status);
+        if let Some(place) = self.clients.iter().position(|(client, _)| client.name() == name) {
+            lock(&self.last)[place] = Some(status.clone());
+        }
         self.change(name, |live| {
             live.at = Some(at);
-            live.status = Ok(Arc::new(answers.status));
+            live.status = Ok(status);
             live.costs = answers.costs;
             live.failing_since = None;
         });
@@ -192,6 +228,17 @@ impl Live {
             change(live);
         }
         self.changed.send_modify(|number| *number += 1);
+    }
+}
+
+impl ZoneNow {
+    /// Of the zone of this name, where there is one.
+    pub fn of(status: &Status, name: &str) -> Option<ZoneNow> {
+        let zone = status.zones.iter().find(|zone| zone.name == name)?;
+        Some(ZoneNow {
+            dry_run: zone.dry_run,
+            held: zone.is_open(status.now),
+        })
     }
 }
 

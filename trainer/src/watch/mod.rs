@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 pub use keep::{Answers, keep};
-pub use live::{Live, LiveNginx};
+pub use live::{Live, LiveNginx, Target, ZoneNow};
 
 use crate::causes::with_causes;
 use crate::config::now;
@@ -45,6 +45,7 @@ struct Walk {
 /// One thread's work.
 pub struct Watch {
     nginx: Arc<Nginx>,
+    place: usize,
     every: Duration,
     store: Store,
     names: Names,
@@ -61,6 +62,7 @@ impl Watch {
     pub fn new(live: Arc<Live>, place: usize, names: Names, store: &Path) -> Result<Watch, StoreError> {
         Ok(Watch {
             nginx: live.nginx(place),
+            place,
             every: live.every(place),
             store: Store::open_existing(store)?,
             names,
@@ -98,7 +100,7 @@ impl Watch {
     fn take(&self, answers: Answers) -> Option<String> {
         let name = self.nginx.name();
         // What an order from here writes meanwhile would look as if nginx had done it.
-        let _orders = self.live.orders();
+        let _orders = self.live.orders(self.place);
         let kept = keep(&self.store, &self.names, name, &answers, now());
         let trouble = kept.as_ref().err().map(|error| with_causes(error));
         self.live.answered(name, now(), answers, kept.unwrap_or_default());

@@ -1,11 +1,12 @@
 //! What looks at an nginx leave in the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::params;
 use tempfile::TempDir;
 
 use super::*;
+use crate::config::NginxSection;
 use crate::nginx::{Decision, Decisions, Guards, Status, Totals};
 use crate::store::{DecisionQuery, DecisionRow, End, EventKind, Retention, TrafficRow};
 
@@ -71,12 +72,12 @@ impl Bench {
     }
 
     /// A look, so many seconds after the start; nginx's clock goes right.
-    fn look(&mut self, after: u32) -> std::collections::HashMap<i64, String> {
+    fn look(&mut self, after: u32) -> HashMap<i64, String> {
         self.answers.status.now = NOW + after;
         self.look_with_clock(after)
     }
 
-    fn look_with_clock(&mut self, after: u32) -> std::collections::HashMap<i64, String> {
+    fn look_with_clock(&mut self, after: u32) -> HashMap<i64, String> {
         let now = NOW + after;
         self.answers.asked = now;
         keep(&self.store, &self.names, "shop", &self.answers, now).unwrap()
@@ -272,12 +273,43 @@ fn while_the_breaker_is_open_bans_are_held() {
     };
     bench.look(10);
     let held = |bench: &Bench| bench.decisions().iter().map(|row| row.held).collect::<Vec<_>>();
-    assert_eq!(held(&bench), [true, false]);
+    assert_eq!(held(&bench), [true, true], "whoever ordered it");
     assert!(!bench.decisions()[0].is_enforced());
     bench.look(61);
     assert_eq!(held(&bench), [false, false]);
     use EventKind::{Begun, Freed, Held};
-    assert_eq!(bench.events(), [Begun, Begun, Held, Freed]);
+    assert_eq!(bench.events(), [Begun, Begun, Held, Held, Freed, Freed]);
+}
+
+#[test]
+fn the_switch_of_a_zone_reaches_all_its_bans() {
+    let mut bench = Bench::new(Names::Plain);
+    let bans = [
+        ("192.0.2.7", "model", NOW + 600),
+        ("192.0.2.8", "operator", NOW + 600),
+        ("192.0.2.9", "crowdsec", NOW + 600),
+    ];
+    // So it was, and so it is counted for ever.
+    bench.counts(&[("rejected", 9)]).bans(&bans);
+    let mut check = |after: u32, told: Option<bool>, expected: Option<bool>, events: usize| {
+        bench.answers.status.zones[0].dry_run = told;
+        bench.look(after);
+        let dry: Vec<_> = bench.decisions().iter().map(|row| row.dry_run).collect();
+        assert_eq!(dry, [expected; 3], "{told:?} after {after} s");
+        assert_eq!(bench.events().len(), events, "{told:?} after {after} s");
+    };
+    check(0, Some(false), Some(false), 3);
+    check(5, Some(false), Some(false), 3);
+    check(10, Some(true), Some(true), 6);
+    check(15, Some(true), Some(true), 6);
+    check(20, Some(false), Some(false), 9);
+    // An older module does not tell: what was known stands.
+    check(25, None, Some(false), 9);
+    // Nobody asked for bans.
+    bench.answers.decisions.clear();
+    bench.answers.status.zones[0].dry_run = Some(true);
+    bench.look(30);
+    assert!(bench.decisions().iter().all(|row| row.dry_run == Some(true)));
 }
 
 #[test]
@@ -331,4 +363,30 @@ fn what_was_lifted_after_the_list_was_made_does_not_begin_again() {
     assert_eq!(bench.decisions().len(), 1);
     bench.look(10);
     assert_eq!(bench.decisions().len(), 2, "it was put again elsewhere");
+}
+
+#[test]
+fn what_one_told_is_known_though_it_fell_silent() {
+    let section = |name: &str| NginxSection {
+        name: name.to_owned(),
+        api: "http://127.0.0.1:1/".to_owned(),
+        allow_file: None,
+        poll_seconds: 5,
+    };
+    let live = Live::new(&[section("new"), section("shop"), section("other")]);
+    let answer = |zone: &str, dry_run: bool| {
+        let mut answers = Bench::new(Names::Plain).answers;
+        answers.status.zones[0].name = zone.to_owned();
+        answers.status.zones[0].dry_run = Some(dry_run);
+        answers
+    };
+    live.answered("shop", NOW, answer("clients", true), HashMap::new());
+    live.answered("other", NOW, answer("agents", false), HashMap::new());
+    live.failed("shop", NOW + 5, "it is gone");
+    let found = live.with_zone("clients");
+    let told: Vec<_> = found
+        .iter()
+        .map(|one| (one.nginx.name(), one.zone.map(|zone| zone.dry_run), one.answers))
+        .collect();
+    assert_eq!(told, [("new", None, false), ("shop", Some(Some(true)), false)]);
 }

@@ -36,7 +36,29 @@ pub async fn change<T: Send + 'static, E: Into<Refusal> + Send + 'static>(
     act: impl FnOnce(&Store, &Names, &str, u32) -> Result<T, E> + Send + 'static,
 ) -> Result<T, Refusal> {
     let name = viewer.acts(deed.role)?.to_owned();
-    let done = access.ask(move |store, names| {
+    access.ask(recorded(name, deed, act)).await?
+}
+
+/// The same for a deed that also asks nginx: whoever reads does not wait for that.
+///
+/// # Errors
+/// As [`change`].
+pub async fn order<T: Send + 'static, E: Into<Refusal> + Send + 'static>(
+    access: &Arc<Access>,
+    viewer: &Viewer,
+    deed: Deed,
+    act: impl FnOnce(&Store, &Names, &str, u32) -> Result<T, E> + Send + 'static,
+) -> Result<T, Refusal> {
+    let name = viewer.acts(deed.role)?.to_owned();
+    access.order(recorded(name, deed, act)).await?
+}
+
+fn recorded<T, E: Into<Refusal>>(
+    name: String,
+    deed: Deed,
+    act: impl FnOnce(&Store, &Names, &str, u32) -> Result<T, E>,
+) -> impl FnOnce(&Store, &Names) -> Result<Result<T, Refusal>, StoreError> {
+    move |store, names| {
         let at = now();
         let action = format!("dashboard.{}", deed.action);
         store.audit(at, &name, &action, &deed.subject, &deed.detail)?;
@@ -44,9 +66,8 @@ pub async fn change<T: Send + 'static, E: Into<Refusal> + Send + 'static>(
         if let Err(refusal) = &done {
             write_failed(store, &name, &deed, refusal.status(), at)?;
         }
-        Ok::<_, StoreError>(done)
-    });
-    done.await?
+        Ok(done)
+    }
 }
 
 /// Writes the second line of a deed that failed after its [`change`], with the status of the answer.

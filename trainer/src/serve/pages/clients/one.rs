@@ -365,7 +365,12 @@ fn decision_line(row: &DecisionRow, words: &OneClient) -> DecisionLine {
         why,
         ended: row.ended,
         end: match row.end {
-            None => words.in_force,
+            None if row.held => words.held,
+            None => match row.dry_run {
+                Some(false) => words.in_force,
+                Some(true) => words.dry_run,
+                None => words.not_known,
+            },
             Some(End::Expired) => words.end_expired,
             Some(End::Lifted) => words.end_lifted,
             Some(End::Replaced) => words.end_replaced,
@@ -403,6 +408,9 @@ fn came_of(acts: &Actions, done: &str) -> Option<&'static str> {
         "label" => acts.done_label,
         "there" => acts.done_there,
         "ban" => acts.done_ban,
+        "ban-dry" => acts.done_ban_dry,
+        "ban-partly" => acts.done_ban_partly,
+        "ban-held" => acts.done_ban_held,
         "lift" => acts.done_lift,
         "unbanned" => acts.done_unbanned,
         "allow" => acts.done_allow,

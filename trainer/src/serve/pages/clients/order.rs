@@ -10,12 +10,12 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::super::change::change;
+use super::super::change;
 use super::super::refusal::Refusal;
 use super::super::viewer::Viewer;
 use super::act::{back, deed, known};
 use crate::causes::with_causes;
-use crate::decisions::order::{Ban, By, Done, OrderError, Orders};
+use crate::decisions::order::{Ban, By, Done, Effect, OrderError, Orders};
 use crate::nginx::Allowed;
 use crate::serve::shared::Access;
 use crate::store::ClientRow;
@@ -62,8 +62,7 @@ pub async fn ban(
             orders.ban(&ban, by)
         },
     );
-    done.await?;
-    Ok(back(id, "ban"))
+    Ok(back(id, banned(&done.await?)))
 }
 
 /// `POST /clients/ID/lift`.
@@ -128,6 +127,20 @@ pub async fn disallow(
     Ok(back(id, "disallow"))
 }
 
+/// The word for what nginx does about a ban that was put everywhere.
+fn banned(done: &[Done]) -> &'static str {
+    let so = |effect: Effect| move |done: &Done| done.effect == effect;
+    if done.iter().all(so(Effect::DryRun)) {
+        "ban-dry"
+    } else if done.iter().any(so(Effect::DryRun)) {
+        "ban-partly"
+    } else if done.iter().any(so(Effect::Held)) {
+        "ban-held"
+    } else {
+        "ban"
+    }
+}
+
 async fn order(
     access: &Arc<Access>,
     viewer: &Viewer,
@@ -135,7 +148,7 @@ async fn order(
     give: impl FnOnce(&Orders<'_>, ClientRow, By<'_>) -> Result<Vec<Done>, OrderError> + Send + 'static,
 ) -> Result<Vec<Done>, Refusal> {
     let live = access.live.clone();
-    change(
+    change::order(
         access,
         viewer,
         deed(action, id, detail),
@@ -157,11 +170,38 @@ impl From<OrderError> for Refusal {
         match error {
             OrderError::Store(error) => error.into(),
             OrderError::Refused(text) => Refusal::bad(text),
-            OrderError::Nginx(error) => {
-                tracing::warn!("an order was not carried out: {}", with_causes(&error));
-                Refusal::Told(StatusCode::BAD_GATEWAY, with_causes(&error))
+            error @ (OrderError::Nginx(_) | OrderError::Partly(_)) => {
+                let text = with_causes(&error);
+                tracing::warn!("an order was not carried out everywhere: {text}");
+                Refusal::Told(StatusCode::BAD_GATEWAY, text)
             }
             other => Refusal::conflict(other.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_says_what_nginx_does_about_a_ban() {
+        #[track_caller]
+        fn check(effects: &[Effect], expected: &str) {
+            let done = |effect: &Effect| Done {
+                nginx: "shop".to_owned(),
+                client: None,
+                decision: None,
+                expires: None,
+                effect: *effect,
+            };
+            let all: Vec<Done> = effects.iter().map(done).collect();
+            assert_eq!(banned(&all), expected, "{effects:?}");
+        }
+        use Effect::{Acted, DryRun, Held};
+        check(&[Acted, Acted], "ban");
+        check(&[DryRun, DryRun], "ban-dry");
+        check(&[Acted, DryRun], "ban-partly");
+        check(&[Held, Acted], "ban-held");
     }
 }

@@ -83,7 +83,8 @@ pub fn read(
     let mut figures = Figures {
         rate: requests as f64 / f64::from(seconds.max(1)),
         automated: automated(&sum),
-        stopped: sum.rejected + sum.trapped,
+        // A trapped request is told by a verdict of its own: in dry run it goes on.
+        stopped: sum.rejected,
         dry: sum.rejected_dry_run,
         banned,
         held,
@@ -176,4 +177,57 @@ fn sum<'a>(rows: impl Iterator<Item = &'a Row>) -> TrafficCounts {
         }
     }
     TrafficCounts::of(sums)
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::store::{Names, NewDecision};
+
+    const NOW: u32 = 1_800_000_000;
+
+    #[test]
+    fn requests_and_clients_that_are_stopped_are_each_counted_once() {
+        let dir = TempDir::new().unwrap();
+        let store = Store::open(&dir.path().join("s.db")).unwrap();
+        let ban = |nginx: &str, client: &str, dry_run: Option<bool>| {
+            let new = NewDecision {
+                nginx: nginx.to_owned(),
+                zone: "clients".to_owned(),
+                client: client.to_owned(),
+                begun: NOW,
+                until: NOW + 600,
+                expires: NOW + 600,
+                dry_run,
+                ..NewDecision::default()
+            };
+            store.begin_decision(&new, &Names::Plain, NOW).unwrap();
+        };
+        ban("shop", "192.0.2.7", Some(false));
+        ban("blog", "192.0.2.7", Some(false));
+        ban("shop", "192.0.2.8", Some(false));
+        ban("blog", "192.0.2.8", Some(true));
+        ban("shop", "192.0.2.9", Some(true));
+        ban("blog", "192.0.2.9", None);
+        let row = |at: u32| Row {
+            at,
+            step: 10,
+            counts: TrafficCounts {
+                requests: 9,
+                rejected: 2,
+                trapped: 3,
+                ..TrafficCounts::default()
+            },
+        };
+        let rows = [row(NOW - 10), row(NOW)];
+        let figures = read(&store, &[], "clients", &rows, NOW).unwrap();
+        // The table of the same page has rejected requests under the same word.
+        assert_eq!(
+            figures.stopped,
+            rows.iter().map(|row| row.counts.rejected).sum::<u64>()
+        );
+        assert_eq!((figures.banned, figures.held), (2, 1));
+    }
 }
