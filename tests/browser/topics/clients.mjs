@@ -159,6 +159,7 @@ export default async (t) => {
     await page.goBack();
     await page.waitForFunction((all) => document.querySelectorAll("#found tbody tr").length === all, all);
     assert.equal(await page.inputValue('input[name="q"]'), "");
+    await page.focus("#order-by");
     await page.selectOption("#order-by", "requests");
     await page.waitForURL(/\/clients\?order=requests$/);
     await page.waitForFunction(() => document.activeElement.id === "order-by");
@@ -214,17 +215,16 @@ export default async (t) => {
     await page.goto("/reports");
     await t.accessible(page);
     await page.fill('input[name="from"]', "1d");
-    let send;
-    const held = new Promise((resolve) => (send = resolve));
-    await page.route("**/reports", async (route) => {
-      if (route.request().method() === "POST") await held;
-      await route.continue();
+    // What the button says while its form is on the way is gone with its page.
+    await page.evaluate(() => {
+      const button = document.querySelector("main button.main");
+      const note = () => sessionStorage.setItem("said", `${button.disabled} ${button.textContent}`);
+      new MutationObserver(note).observe(button, { attributes: true, childList: true });
     });
-    await page.click("main button.main", { noWaitAfter: true });
-    await page.waitForSelector("main button.main:disabled");
-    assert.match(await page.textContent("main button.main"), /Asking for it/);
-    send();
+    await page.route("**/reports", (route) => route.continue());
+    await page.click("main button.main");
     await page.waitForSelector("#made");
+    assert.equal(await page.evaluate(() => sessionStorage.getItem("said")), "true Asking for it ...");
     await page.getByRole("link", { name: "Open" }).waitFor({ timeout: PATIENCE });
     assert.match(await page.textContent("#state"), /ready/);
     await page.getByRole("link", { name: "Open" }).click();

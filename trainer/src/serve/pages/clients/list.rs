@@ -98,7 +98,8 @@ pub async fn page(
         after: None,
         ..filter.clone()
     };
-    let following = next.clone().map(|next| Filter {
+    let more = next.is_some();
+    let following = next.map(|next| Filter {
         after: Some(next),
         ..filter.clone()
     });
@@ -107,7 +108,7 @@ pub async fn page(
         words,
         is_empty: filter.is_empty() && filter.after.is_none(),
         sorted_by_name: by == By::Beginning,
-        told: told(words, &filter, by, (rows.len(), next.is_some())),
+        told: told(words, &filter, by, (rows.len(), more)),
         zones,
         rows,
         next: following.map(|following| following.address("/clients")),

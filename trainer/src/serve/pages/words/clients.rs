@@ -64,7 +64,7 @@ words! {
         compared: "Compared with {0} visitors of the same zone, read {1} ago." | "同じゾーンの訪問者{0}人と比較（{1}前に集計）。",
         compared_model: "Too few visitors are known here: compared with the model's typical human." | "この場所の訪問者はまだ少ないため、モデルの典型的な人間と比較しています。",
         ask: "Ask the language model" | "言語モデルに尋ねる",
-        asking: "Asking the language model …" | "言語モデルに問い合わせ中…",
+        asking: "Asking the language model ..." | "言語モデルに問い合わせ中…",
         ask_hint: "What it says is checked against the evidence; what is false is not shown." | "回答は根拠と照合し、誤りは表示しません。",
         others: "Clients that behave alike" | "似た挙動のクライアント",
         over_time: "Score over time" | "スコアの推移",

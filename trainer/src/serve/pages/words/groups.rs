@@ -99,7 +99,7 @@ words! {
         ready: "Open" | "開く",
         working: "being made" | "作成中",
         failed: "failed" | "失敗",
-        asking: "Asking for it …" | "依頼中…",
+        asking: "Asking for it ..." | "依頼中…",
         said_working: "A report is being made. It appears here." | "レポートを作成中です。完成するとここに表示されます。",
         said_ready: "The newest report is ready." | "最新のレポートができました。",
         said_failed: "The newest report failed." | "最新のレポートは作成できませんでした。",
