@@ -35,7 +35,7 @@ const MEMORY: u64 = 600;
 /// The front page where no nginx is watched.
 const ALONE: (&str, &str) = ("now, without nginx", "/");
 /// Each page beside it, under its name.
-const PAGES: [(&str, &str); 22] = [
+const PAGES: [(&str, &str); 23] = [
     ("now", "/"),
     ("now, a day", "/?span=day"),
     ("now, a week", "/?span=week"),
@@ -48,6 +48,7 @@ const PAGES: [(&str, &str); 22] = [
     ("of a zone", "/clients?zone=login"),
     ("of a network", "/clients?network=10.0.7.0%2F24"),
     ("found by name", "/clients?q=12."),
+    ("found and filtered", "/clients?q=1&worst=TRAPPED&conflicts=1"),
     ("nothing found", "/clients?q=nobody"),
     ("a busy client", "/clients/BUSY"),
     ("a quiet client", "/clients/QUIET"),
