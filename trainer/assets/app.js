@@ -1,5 +1,5 @@
-// What every page does: times in the viewer's zone, the token of forms for htmx, and htmx's answers made known to
-// screen readers. Pages work without it.
+// What every page does: times in the viewer's zone, buttons that say that something takes its time, and htmx's answers
+// made known to those who do not see them. Pages work without it.
 (() => {
   "use strict";
   const lang = document.documentElement.lang || "en";
@@ -27,8 +27,47 @@
     times(document);
     pictured(document);
   });
-  document.addEventListener("htmx:load", (event) => times(event.detail.elt));
-  document.addEventListener("htmx:configRequest", (event) => {
-    event.detail.headers["X-CSRF-Token"] = document.body.dataset.csrf;
+  document.addEventListener("htmx:load", (event) => {
+    times(event.detail.elt);
+    pictured(event.detail.elt);
+  });
+
+  // What was not chosen is not in the address.
+  document.addEventListener("htmx:configRequest", ({ detail }) => {
+    for (const [name, value] of [...detail.formData]) {
+      if (value === "") detail.formData.delete(name);
+    }
+  });
+  // Asked for twice, a page is one step of the way back.
+  document.addEventListener("htmx:beforeHistoryUpdate", ({ detail }) => {
+    if (detail.history.path === `${location.pathname}${location.search}`) detail.history.type = "replace";
+  });
+  document.addEventListener("htmx:beforeRequest", ({ detail }) => detail.target?.setAttribute("aria-busy", "true"));
+  document.addEventListener("htmx:afterRequest", ({ detail }) => detail.target?.removeAttribute("aria-busy"));
+  // Whoever pressed a link that is gone goes on from what came instead.
+  document.addEventListener("htmx:afterSettle", ({ detail }) => {
+    const found = detail.target?.id && document.getElementById(detail.target.id);
+    if (found && document.activeElement === document.body) found.focus({ preventScroll: true });
+  });
+
+  // A button whose form takes its time says so until the next page is there.
+  document.addEventListener("submit", ({ target: form, submitter: button, defaultPrevented }) => {
+    if (defaultPrevented || !button?.dataset.busy) return;
+    // Behind the form: a button that was disabled before would not be sent with it.
+    setTimeout(() => {
+      button.dataset.idle = button.textContent;
+      button.textContent = button.dataset.busy;
+      button.disabled = true;
+      const status = form.querySelector('[role="status"]');
+      if (status) status.textContent = button.dataset.busy;
+    });
+  });
+  // A page that comes back as it was left works on nothing.
+  window.addEventListener("pageshow", ({ persisted }) => {
+    if (!persisted) return;
+    for (const button of document.querySelectorAll("button[data-idle]")) {
+      button.textContent = button.dataset.idle;
+      button.disabled = false;
+    }
   });
 })();

@@ -140,10 +140,7 @@
     if (chip.textContent !== chip.dataset[name]) chip.textContent = chip.dataset[name];
     chip.className = `chip ${name === "live" ? "good" : "warn"}`;
   };
-  const stream = new EventSource(place.dataset.events);
-  stream.addEventListener("open", () => says("live"));
-  stream.addEventListener("error", () => says("stale"));
-  stream.addEventListener("now", (event) => {
+  const told = (event) => {
     const { html, rows } = JSON.parse(event.data);
     const figures = document.getElementById("figures");
     // Made by the daemon's templates, which escape; the policy lets no script in it run.
@@ -152,5 +149,26 @@
     take(rows);
     all();
     document.documentElement.dataset.told = Number(document.documentElement.dataset.told ?? 0) + 1;
-  });
+  };
+  // A browser comes back by itself when a connection breaks, and never after an answer other than 200: then we do, in
+  // milliseconds from the first to the longest pause.
+  const FIRST = 1_000;
+  const LONGEST = 60_000;
+  let pause = FIRST;
+  const follow = () => {
+    const stream = new EventSource(place.dataset.events);
+    stream.addEventListener("open", () => says("live"));
+    stream.addEventListener("now", (event) => {
+      pause = FIRST;
+      told(event);
+    });
+    stream.addEventListener("error", () => {
+      says("stale");
+      if (stream.readyState !== EventSource.CLOSED) return;
+      // By chance a little sooner: pages that were refused together do not come back together.
+      setTimeout(follow, pause * (1 - Math.random() / 2));
+      pause = Math.min(2 * pause, LONGEST);
+    });
+  };
+  follow();
 })();

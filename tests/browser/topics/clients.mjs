@@ -59,7 +59,7 @@ export default async (t) => {
     await open(page, person);
     assert.equal(await page.locator("main form").count(), 0);
     const status = await page.evaluate(async () => {
-      const body = new URLSearchParams({ csrf: document.body.dataset.csrf, class: "crawler", note: "" });
+      const body = new URLSearchParams({ csrf: document.querySelector('input[name="csrf"]').value, class: "crawler", note: "" });
       return (await fetch(`${location.pathname}/label`, { method: "POST", body })).status;
     });
     assert.equal(status, 403);
@@ -127,6 +127,79 @@ export default async (t) => {
     assert.match(await page.locator(".empty").textContent(), /samples are kept for/);
   });
 
+  await t.test("typing finds, filters and sorts without another page, and back goes back", async ({ page }) => {
+    await t.logIn(page, "vic");
+    await page.goto("/clients");
+    const rows = page.locator("#found tbody tr");
+    const all = await rows.count();
+    assert.ok(all >= 2, `${all} clients`);
+    // A page that was loaded anew would have forgotten this.
+    await page.evaluate(() => (window.stayed = "yes"));
+    const stayed = () => page.evaluate(() => window.stayed);
+    await page.fill('input[name="q"]', crawler.slice(0, -2));
+    await page.waitForFunction((all) => document.querySelectorAll("#found tbody tr").length < all, all);
+    await page.waitForURL(/\/clients\?q=[0-9.]+$/);
+    assert.equal(await stayed(), "yes");
+    assert.match(await page.textContent("#found tbody"), new RegExp(crawler.replaceAll(".", "\\.")));
+    assert.match(await page.textContent("#told"), /begin with/);
+    assert.match(await page.textContent("#order"), /Sorted by zone and name/);
+    assert.equal(await page.locator("#order-by").count(), 0, "no order is offered");
+    assert.equal(await page.evaluate(() => document.activeElement.name), "q");
+    assert.equal(await page.locator("#found[aria-busy]").count(), 0);
+    await t.accessible(page);
+    await page.selectOption('select[name="worst"]', "ALLOWED");
+    await page.waitForURL(/q=[0-9.]+&worst=ALLOWED$/);
+    await page.waitForSelector("#found .empty");
+    assert.equal(await stayed(), "yes");
+    await page.goBack();
+    await page.waitForURL(/\/clients\?q=[0-9.]+$/);
+    await page.waitForSelector("#found tbody tr");
+    assert.equal(await page.inputValue('select[name="worst"]'), "");
+    assert.equal(await page.inputValue('input[name="q"]'), crawler.slice(0, -2));
+    await page.goBack();
+    await page.waitForFunction((all) => document.querySelectorAll("#found tbody tr").length === all, all);
+    assert.equal(await page.inputValue('input[name="q"]'), "");
+    await page.focus("#order-by");
+    await page.selectOption("#order-by", "requests");
+    await page.waitForURL(/\/clients\?order=requests$/);
+    await page.waitForFunction(() => document.activeElement.id === "order-by");
+  });
+
+  await t.test("what takes its time says so, and what fails is told where it was awaited", { errors: /503/ }, async ({ page }) => {
+    await t.logIn(page, "vic");
+    await page.goto("/clients");
+    const indicator = page.locator("#working");
+    assert.equal(await indicator.isVisible(), false);
+    let answer;
+    const held = new Promise((resolve) => (answer = resolve));
+    await page.route("**/clients?q=*", async (route) => {
+      await held;
+      const body = '<p class="fault" role="alert">Busy.</p>';
+      await route.fulfill({ status: 503, contentType: "text/html", body });
+    });
+    await page.fill('input[name="q"]', "192.0.2.");
+    await indicator.waitFor({ state: "visible" });
+    assert.equal(await page.getAttribute("#found", "aria-busy"), "true");
+    answer();
+    await page.waitForSelector("#found > .fault");
+    await indicator.waitFor({ state: "hidden" });
+    await page.unroute("**/clients?q=*");
+    await page.fill('input[name="q"]', crawler);
+    await page.waitForSelector("#found tbody tr");
+  });
+
+  await t.test("groups change their time without another page", async ({ page }) => {
+    await t.logIn(page, "vic");
+    await page.goto("/groups");
+    await page.evaluate(() => (window.stayed = "yes"));
+    assert.match(await page.textContent("#found"), /what it did before is among them/);
+    await page.selectOption('select[name="range"]', "all");
+    await page.waitForURL(/range=all$/);
+    await page.waitForFunction(() => !/what it did before/.test(document.querySelector("#found").textContent));
+    assert.equal(await page.evaluate(() => window.stayed), "yes");
+    await t.accessible(page);
+  });
+
   await t.test("groups lead to their clients", async ({ page }) => {
     await t.logIn(page, "vic");
     await page.goto("/groups");
@@ -142,11 +215,18 @@ export default async (t) => {
     await page.goto("/reports");
     await t.accessible(page);
     await page.fill('input[name="from"]', "1d");
-    await page.click("main button.main");
-    await until("the report is ready", async () => {
-      await page.goto("/reports");
-      return page.getByRole("link", { name: "Open" }).count();
+    // What the button says while its form is on the way is gone with its page.
+    await page.evaluate(() => {
+      const button = document.querySelector("main button.main");
+      const note = () => sessionStorage.setItem("said", `${button.disabled} ${button.textContent}`);
+      new MutationObserver(note).observe(button, { attributes: true, childList: true });
     });
+    await page.route("**/reports", (route) => route.continue());
+    await page.click("main button.main");
+    await page.waitForSelector("#made");
+    assert.equal(await page.evaluate(() => sessionStorage.getItem("said")), "true Asking for it ...");
+    await page.getByRole("link", { name: "Open" }).waitFor({ timeout: PATIENCE });
+    assert.match(await page.textContent("#state"), /ready/);
     await page.getByRole("link", { name: "Open" }).click();
     assert.match(await page.locator(".report").textContent(), /Clusters of like clients/);
     await page.goto("/explanations");

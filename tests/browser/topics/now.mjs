@@ -28,6 +28,19 @@ export default async (t) => {
     assert.match(await page.textContent("#figures time, #figures"), /./);
   });
 
+  await t.test("a page that is refused comes back", { errors: /503/ }, async ({ page }) => {
+    await t.logIn(page, "ana");
+    let refused = 0;
+    await page.route("**/now/events*", (route) => {
+      refused += 1;
+      return refused <= 2 ? route.fulfill({ status: 503, body: "" }) : route.continue();
+    });
+    await page.goto("/");
+    await page.waitForSelector("#live.warn");
+    await page.waitForSelector("#live.good", { timeout: 20_000 });
+    assert.equal(refused, 3);
+  });
+
   await t.test("a day and a week, by keyboard", async ({ page }) => {
     await t.logIn(page, "ana");
     await page.goto("/");

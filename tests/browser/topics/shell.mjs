@@ -56,7 +56,7 @@ export default async (t) => {
 
   await t.test("another site's form changes nothing", { errors: NOT_FOUND, hosts: [`localhost:${new URL(t.base).port}`] }, async ({ page }) => {
     await t.logIn(page, "vic");
-    const token = await page.getAttribute("body", "data-csrf");
+    const token = await page.getAttribute('input[name="csrf"]', "value");
     const port = new URL(t.base).port;
     // The same machine by another name is another site; its document is made here, without a request.
     await page.route("**/*", (route) => {

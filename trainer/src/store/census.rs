@@ -2,7 +2,7 @@
 
 use super::ingest::severity;
 use super::labels::{Class, Origin, word};
-use super::{LabelCount, Store, StoreError, count};
+use super::{LabelCount, Store, StoreError, Totals, count};
 
 /// Clients of which the same is believed on the same word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,10 +58,9 @@ impl Census {
 }
 
 impl Store {
-    /// Counts. Samples are not read: what is known of clients is kept beside them. A sample that is dated after `now`
-    /// is as new as can be.
-    pub fn census(&self, now: u32) -> Result<Census, StoreError> {
-        let totals = self.totals()?;
+    /// Counts beside what there is in all. Samples are not read: what is known of clients is kept beside them. A sample
+    /// that is dated after `now` is as new as can be.
+    pub fn census(&self, totals: &Totals, now: u32) -> Result<Census, StoreError> {
         let newest: Option<u32> = self
             .connection
             .query_row("SELECT MAX(aged) FROM sample", [], |row| row.get(0))?;
@@ -81,7 +80,7 @@ impl Store {
         Ok(Census {
             samples: totals.samples,
             newest: newest.map(|newest| newest.min(now)),
-            unlabelled: totals.clients - totals.labelled,
+            unlabelled: totals.clients.saturating_sub(totals.labelled),
             conflicts: totals.conflicts,
             believed,
             labels: self.labels_given(&(0..u32::MAX), None)?,

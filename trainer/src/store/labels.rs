@@ -249,6 +249,17 @@ impl Store {
         };
         Ok(rows)
     }
+
+    /// The newest labels of a client, newest first.
+    pub fn newest_labels(&self, client: i64, limit: u32) -> Result<Vec<StoredLabel>, StoreError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT label.id, zone, name, label.class, label.origin, author, at, note
+             FROM label JOIN client ON client.id = label.client
+             WHERE label.client = ? ORDER BY label.id DESC LIMIT ?",
+        )?;
+        let rows = select.query_map((client, limit), read_label)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
 }
 
 fn read_label(row: &Row<'_>) -> rusqlite::Result<StoredLabel> {

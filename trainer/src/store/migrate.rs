@@ -18,7 +18,7 @@ pub(super) struct Migration {
 }
 
 /// All steps, in order.
-pub(super) const MIGRATIONS: [Migration; 11] = [
+pub(super) const MIGRATIONS: [Migration; 12] = [
     Migration {
         number: 1,
         name: "001_samples",
@@ -73,6 +73,11 @@ pub(super) const MIGRATIONS: [Migration; 11] = [
         number: 11,
         name: "011_past",
         sql: include_str!("migrations/011_past.sql"),
+    },
+    Migration {
+        number: 12,
+        name: "012_search",
+        sql: include_str!("migrations/012_search.sql"),
     },
 ];
 

@@ -56,7 +56,7 @@ pub use period::{AuditCount, LabelCount, PeriodRow};
 pub use retention::{Age, Retention};
 pub use rows::{ExportRow, Selection};
 pub use search::SearchPage;
-pub use sources::SourceTotals;
+pub use sources::{SourceTotals, Totals};
 pub use told::ToldRow;
 #[cfg(test)]
 pub use traffic::TrafficRow;

@@ -129,10 +129,24 @@ impl PageQuery {
         let column = self.order.column();
         let mut sql = format!("SELECT {COLUMNS}, {column} FROM client WHERE 1");
         let mut values: Vec<Value> = Vec::new();
-        let class = self.class.flatten().map(|class| class.as_str().to_owned());
-        let filters: [(&str, Option<Value>); 5] = [
+        if let Some(zone) = &self.zone {
             // The plus keeps SQLite from the index by zone: a zone has most of the clients, and they would be sorted.
-            (" AND +zone = ?", self.zone.clone().map(Value::from)),
+            sql.push_str(" AND +zone = ?");
+            values.push(zone.clone().into());
+        }
+        self.narrow(&mut sql, &mut values);
+        if let Some((value, id)) = self.after {
+            sql.push_str(&format!(" AND ({column}, id) < (?, ?)"));
+            values.extend([value.into(), id.into()]);
+        }
+        sql.push_str(&format!(" ORDER BY {column} DESC, id DESC LIMIT ?"));
+        (sql, values)
+    }
+
+    /// Adds the filters but for the zone.
+    pub(super) fn narrow(&self, sql: &mut String, values: &mut Vec<Value>) {
+        let class = self.class.flatten().map(|class| class.as_str().to_owned());
+        let filters: [(&str, Option<Value>); 4] = [
             (" AND network = ?", self.network.clone().map(Value::from)),
             // The index has the number, the row the word: a word that is not known has the number of another.
             (
@@ -154,12 +168,6 @@ impl PageQuery {
         if self.conflicts {
             sql.push_str(" AND conflict");
         }
-        if let Some((value, id)) = self.after {
-            sql.push_str(&format!(" AND ({column}, id) < (?, ?)"));
-            values.extend([value.into(), id.into()]);
-        }
-        sql.push_str(&format!(" ORDER BY {column} DESC, id DESC LIMIT ?"));
-        (sql, values)
     }
 }
 

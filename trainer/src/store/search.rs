@@ -1,7 +1,10 @@
 //! Clients by the beginning of their names, and when they were seen.
 
+use rusqlite::params_from_iter;
+use rusqlite::types::Value;
+
 use super::pages::{COLUMNS, read_client};
-use super::{ClientRow, MAX_PAGE, Store, StoreError};
+use super::{ClientRow, MAX_PAGE, PageQuery, Store, StoreError};
 
 /// Greater than every other character: names that begin with a text are from it on and before it with this behind.
 const LAST: char = char::MAX;
@@ -10,13 +13,17 @@ const LAST: char = char::MAX;
 pub(super) const SEEN: &str =
     "SELECT aged FROM sample WHERE client = ? AND aged >= ? ORDER BY aged DESC LIMIT ?";
 
-/// Of a zone, from a name on or behind it, before another, with a limit. Of two lower bounds SQLite would take either for
-/// the index.
-pub(super) fn beginning(behind: bool) -> String {
+/// Of a zone, from a name on or behind it, before another, that pass the filters, with a limit; and the values of the
+/// filters. Of two lower bounds SQLite would take either for the index.
+pub(super) fn beginning(behind: bool, query: &PageQuery) -> (String, Vec<Value>) {
     let from = if behind { ">" } else { ">=" };
-    format!(
-        "SELECT {COLUMNS} FROM client WHERE zone = ?1 AND name {from} ?2 AND name < ?3 ORDER BY name LIMIT ?4"
-    )
+    let mut sql = format!(
+        "SELECT {COLUMNS} FROM client INDEXED BY client_name WHERE zone = ? AND name {from} ? AND name < ?"
+    );
+    let mut values = Vec::new();
+    query.narrow(&mut sql, &mut values);
+    sql.push_str(" ORDER BY name LIMIT ?");
+    (sql, values)
 }
 
 /// Clients whose names begin alike.
@@ -29,30 +36,34 @@ pub struct SearchPage {
 }
 
 impl Store {
-    /// Clients whose kept names begin with `start`, after the one of this zone and name.
+    /// Clients whose kept names begin with `start` and that pass the filters of a query, after the one of this zone and
+    /// name. They come by zone and name, not in the query's order: to sort as many as may begin so takes too long.
     pub fn clients_beginning(
         &self,
         start: &str,
-        zone: Option<&str>,
+        query: &PageQuery,
         after: Option<&(String, String)>,
-        limit: u32,
     ) -> Result<SearchPage, StoreError> {
-        let limit = limit.clamp(1, MAX_PAGE) as usize;
+        let limit = query.limit.clamp(1, MAX_PAGE) as usize;
         let end = format!("{start}{LAST}");
         let mut clients: Vec<ClientRow> = Vec::new();
         for each in self.zones()? {
             let done = after.is_some_and(|(last, _)| each < *last);
-            if done || zone.is_some_and(|zone| zone != each) || clients.len() > limit {
+            if done || query.zone.as_ref().is_some_and(|zone| *zone != each) || clients.len() > limit {
                 continue;
             }
             let name = after
                 .filter(|(last, _)| *last == each)
                 .map(|(_, name)| name.as_str());
             let behind = name.filter(|name| *name >= start);
-            let mut select = self.connection.prepare_cached(&beginning(behind.is_some()))?;
+            let (sql, filters) = beginning(behind.is_some(), query);
+            let mut select = self.connection.prepare_cached(&sql)?;
             let wanted = limit + 1 - clients.len();
-            let values = (&each, behind.unwrap_or(start), &end, wanted as i64);
-            let found = select.query_map(values, read_client)?;
+            let from = behind.unwrap_or(start).to_owned();
+            let mut values: Vec<Value> = vec![each.clone().into(), from.into(), end.clone().into()];
+            values.extend(filters);
+            values.push((wanted as i64).into());
+            let found = select.query_map(params_from_iter(values), read_client)?;
             clients.extend(found.collect::<Result<Vec<ClientRow>, _>>()?);
         }
         let more = clients.len() > limit;

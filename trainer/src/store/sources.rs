@@ -93,14 +93,24 @@ pub struct Totals {
     pub conflicts: u64,
 }
 
+/// Samples of a time.
+pub(super) const ARRIVED: &str = "SELECT COUNT(*) FROM sample WHERE aged >= ? AND aged < ?";
+
 impl Store {
-    /// Samples that arrived from unix second `from` on, by the beginning of each `step` seconds; an index tells.
-    pub fn samples_over_time(&self, from: u32, step: u32) -> Result<Vec<(u32, u64)>, StoreError> {
-        let mut select = self.connection.prepare_cached(
-            "SELECT aged / ?1 * ?1 AS began, COUNT(*) FROM sample WHERE aged >= ?2 GROUP BY began ORDER BY began",
-        )?;
-        let rows = select.query_map((step.max(1), from), |row| Ok((row.get(0)?, count(row, 1)?)))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    /// Samples that arrived from unix second `from` until `until`, by the beginning of each `step` seconds in which there
+    /// were some. Each step is counted by itself: together they would be sorted.
+    pub fn samples_over_time(&self, from: u32, until: u32, step: u32) -> Result<Vec<(u32, u64)>, StoreError> {
+        let step = step.max(1);
+        let mut select = self.connection.prepare_cached(ARRIVED)?;
+        let mut steps = Vec::new();
+        for began in (from / step * step..=until).step_by(step as usize) {
+            let end = began.saturating_add(step).min(until.saturating_add(1));
+            let samples = select.query_row((began.max(from), end), |row| count(row, 0))?;
+            if samples > 0 {
+                steps.push((began, samples));
+            }
+        }
+        Ok(steps)
     }
 
     /// How much there is, from what is kept beside the clients: no sample is read.

@@ -152,10 +152,29 @@ impl TrafficCounts {
         }
     }
 
+    /// Both together.
+    pub fn with(&self, other: &TrafficCounts) -> TrafficCounts {
+        let mut sums = self.values();
+        for (sum, count) in sums.iter_mut().zip(other.values()) {
+            *sum = sum.saturating_add(count);
+        }
+        TrafficCounts::of(sums)
+    }
+
     /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
         self.values().iter().all(|count| *count == 0)
     }
+}
+
+/// Of a step that is kept, from a unix second on and before another one, of a zone or of all. The key has them beside each
+/// other.
+pub(super) fn counted() -> String {
+    let columns = NAMES.join(", ");
+    format!(
+        "SELECT at, zone, {columns} FROM traffic
+         WHERE step = ?1 AND at >= ?2 AND at < ?3 AND (?4 IS NULL OR zone = ?4)"
+    )
 }
 
 /// What was counted of a zone in a time, by all nginx that have one of that name.
@@ -197,23 +216,26 @@ impl Store {
     ) -> Result<Vec<TrafficRow>, StoreError> {
         let least = until.saturating_sub(from) / MAX_POINTS + 1;
         let step = step.max(least).max(FINE).next_multiple_of(FINE);
-        let sums: String = NAMES.iter().map(|name| format!(", SUM({name})")).collect();
-        let sql = format!(
-            "SELECT at / ?1 * ?1 AS began, zone, MAX(step){sums} FROM traffic
-             WHERE step IN ({FINE}, {COARSE}) AND at >= ?2 AND at < ?3 AND (?4 IS NULL OR zone = ?4)
-             GROUP BY began, zone ORDER BY began, zone"
-        );
-        let mut select = self.connection.prepare_cached(&sql)?;
         let from = from / step * step;
-        let rows = select.query_map((step, from, until, zone), |row| {
-            Ok(TrafficRow {
-                at: row.get(0)?,
-                zone: row.get(1)?,
-                step: step.max(row.get(2)?),
-                counts: counts(row, 3)?,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut sums: BTreeMap<(u32, String), (u32, TrafficCounts)> = BTreeMap::new();
+        // Added up here: to group so many columns SQLite would sort them first.
+        let mut select = self.connection.prepare_cached(&counted())?;
+        for kept in [FINE, COARSE] {
+            let mut rows = select.query((kept, from, until, zone))?;
+            while let Some(row) = rows.next()? {
+                let at: u32 = row.get(0)?;
+                let sum = sums.entry((at / step * step, row.get(1)?)).or_default();
+                sum.0 = step.max(kept).max(sum.0);
+                sum.1 = sum.1.with(&counts(row, 2)?);
+            }
+        }
+        let row = |((at, zone), (step, counts))| TrafficRow {
+            at,
+            step,
+            zone,
+            counts,
+        };
+        Ok(sums.into_iter().map(row).collect())
     }
 
     /// Adds what a zone counted in `step` seconds from `at` on.

@@ -25,15 +25,19 @@ pub struct Answer {
     pub took: Duration,
 }
 
-/// Writes a configuration whose store is in `directory`; an empty sample file is beside it.
-pub fn configure(directory: &Path) -> PathBuf {
+/// Writes a configuration whose store is in `directory`; an empty sample file is beside it. It watches an nginx of each
+/// of these names, none of which answers.
+pub fn configure(directory: &Path, watched: &[&str]) -> PathBuf {
     fs::create_dir_all(directory).expect("a directory");
     let file = directory.join("sekisho.toml");
-    let text = format!(
+    let mut text = format!(
         "[[samples]]\npath = \"{0}/samples\"\nname = \"nginx\"\n[store]\npath = \"{0}/store.db\"\nmax_bytes = \"32g\"\n\
          [api]\nlisten = \"127.0.0.1:0\"\n",
         directory.display()
     );
+    for (port, name) in (1..).zip(watched) {
+        text += &format!("[[nginx]]\nname = \"{name}\"\napi = \"http://127.0.0.1:{port}/sekisho/\"\n");
+    }
     fs::write(&file, text).expect("written");
     fs::write(directory.join("samples"), "").expect("written");
     file

@@ -22,6 +22,13 @@ const LATE: [&str; 3] = ["sample_client", "sample_aged", "sample_id"];
 const MODEL: &str = "abababababababababababababababababababababababababababababababab";
 /// Of ten thousand clients: crawlers, and people of whom a sample was drawn.
 const CRAWLERS: u64 = 1500;
+/// Every nginx that is watched.
+pub const WATCHED: [&str; 3] = ["shop", "blog", "forum"];
+/// Its zones; the empty one has what belongs to none.
+const ZONES: [&str; 3] = ["clients", "login", ""];
+/// Seconds of what was counted, and of those that are kept by ten seconds and not by three hundred.
+const COUNTED: u32 = 7 * 86_400;
+const FINE: u32 = 2 * 86_400;
 /// Explanations that are kept.
 const EXPLAINED: usize = 5000;
 
@@ -64,6 +71,7 @@ pub fn fill(path: &Path, size: Size) {
         connection.execute_batch(&sql).expect("an index");
     }
     explanations(&connection, size);
+    traffic(&connection, size);
     connection
         .execute_batch("COMMIT; PRAGMA journal_mode = WAL;")
         .expect("committed");
@@ -311,4 +319,29 @@ fn explanations(connection: &Connection, size: Size) {
     let labelled =
         "UPDATE client SET class = 'crawler', origin = 'operator' WHERE id IN (SELECT client FROM snapshot)";
     connection.execute_batch(labelled).expect("updated");
+}
+
+/// What was counted in a week, as the daemon keeps it.
+fn traffic(connection: &Connection, size: Size) {
+    let mut insert = connection
+        .prepare(
+            "INSERT INTO traffic (step, at, nginx, zone, requests, scores, passed, suspect, rejected, rejected_dry_run,
+                allowed, trapped, restrained, delayed, evictions, lock_failures, panics, breaker_trips, samples,
+                samples_dropped, measured, nanoseconds)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?6, ?6, 0, 0, 1, 0, 0, 0, 0, 0, 0, ?6, 0, ?6, ?8)",
+        )
+        .expect("prepared");
+    let until = size.until / 300 * 300;
+    for (step, from, until) in [(300, until - COUNTED, until - FINE), (10, until - FINE, until)] {
+        for at in (from..until).step_by(step as usize) {
+            let requests = i64::from(step) * (20 + (mix(u64::from(at)) % 30) as i64);
+            for nginx in WATCHED {
+                for zone in ZONES {
+                    let some = requests / 8;
+                    let values = params![step, at, nginx, zone, requests, some, requests / 2, some * 900];
+                    insert.execute(values).expect("inserted");
+                }
+            }
+        }
+    }
 }

@@ -10,7 +10,7 @@ use crate::config::NotifySection;
 use crate::notify::{self, Tally};
 use crate::registry::history::History;
 use crate::retrain::{self, Glance};
-use crate::store::{Census, Retention, SourceTotals, Store, StoreError};
+use crate::store::{Census, Retention, SourceTotals, Store, StoreError, Totals};
 
 /// Zones that are told: an nginx has a few.
 const MAX_ZONES: usize = 64;
@@ -31,12 +31,14 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Reads the store at Unix second `now`; a chain of language models is asked what it has spent.
+    /// Reads the store at Unix second `now`, beside what there is in all; a chain of language models is asked what it has
+    /// spent.
     ///
     /// # Errors
     /// The store's.
     pub fn read(
         store: &Store,
+        totals: &Totals,
         chain: Option<&Chain>,
         targets: &[NotifySection],
         retention: Retention,
@@ -53,7 +55,7 @@ impl Figures {
             used: store.used_bytes()?,
             limit: retention.bytes,
             aside: store.aside()?,
-            census: store.census(now)?,
+            census: store.census(totals, now)?,
             retraining: retraining.ok(),
             champion: History::of(store.connection()).champion()?,
             notices: notify::tallies(store, targets)?,

@@ -25,8 +25,12 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub async fn metrics(State(access): State<Arc<Access>>) -> impl IntoResponse {
     let (chain, health, retention) = (access.chain.clone(), access.shared.health(), access.retention);
     let (asked, targets) = (chain.clone(), access.targets.clone());
+    let (known, at) = (access.clone(), now());
     let figures = access
-        .ask(move |store, _| Figures::read(store, asked.as_deref(), &targets, retention, now()))
+        .ask(move |store, _| {
+            let (totals, _) = known.known.totals(store, at)?;
+            Figures::read(store, &totals, asked.as_deref(), &targets, retention, at)
+        })
         .await;
     let mut page = Page::default();
     page.family(

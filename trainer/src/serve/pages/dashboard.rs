@@ -3,15 +3,14 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
+use super::now::{Seat, Seats};
 use crate::config::DashboardSection;
 use crate::user::{Attempts, Lifetime, form_token};
 
 /// Passwords that are hashed at a time: each takes 19 MiB and a core.
 const HASHERS: usize = 2;
-/// Pages that are live at a time: a quarter of the connections that there are.
-const STREAMS: usize = 32;
 
 /// Settings, and what is remembered until the daemon ends.
 #[derive(Debug)]
@@ -20,7 +19,7 @@ pub struct Dashboard {
     pub settings: DashboardSection,
     /// Places to hash a password at.
     pub hashers: Semaphore,
-    streams: Arc<Semaphore>,
+    seats: Arc<Seats>,
     stop: watch::Sender<bool>,
     key: [u8; 32],
     attempts: Mutex<Attempts>,
@@ -32,7 +31,7 @@ impl Dashboard {
         Dashboard {
             settings: settings.clone(),
             hashers: Semaphore::new(HASHERS),
-            streams: Arc::new(Semaphore::new(STREAMS)),
+            seats: Arc::default(),
             stop: watch::Sender::new(false),
             key: rand::random(),
             attempts: Mutex::default(),
@@ -52,9 +51,9 @@ impl Dashboard {
         form_token(&self.key, whose)
     }
 
-    /// A place for a page that is live; `None` when there are as many as there may be.
-    pub fn stream(&self) -> Option<OwnedSemaphorePermit> {
-        self.streams.clone().try_acquire_owned().ok()
+    /// A seat for a page of somebody that is live; `None` when there are as many as there may be.
+    pub fn seat(&self, whose: &str) -> Option<Seat> {
+        self.seats.take(whose)
     }
 
     /// Ends the pages that are live: the daemon ends.

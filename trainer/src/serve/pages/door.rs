@@ -28,8 +28,6 @@ const LONGEST: Duration = Duration::from_secs(30);
 const MAX_FORM: usize = 32 * 1024;
 /// Bytes of a request's target at most.
 const MAX_TARGET: usize = 2048;
-/// The header in which htmx sends the token of the page.
-const TOKEN: &str = "x-csrf-token";
 /// Paths that are there before anybody is logged in.
 const BEFORE: [&str; 2] = ["/log-in", preferences::PATH];
 
@@ -140,13 +138,7 @@ async fn theirs(viewer: &Viewer, request: Request) -> Result<Request, Refusal> {
         let text = format!("a form has at most {MAX_FORM} bytes");
         Refusal::Told(StatusCode::PAYLOAD_TOO_LARGE, text)
     })?;
-    let given = match parts.headers.get(TOKEN) {
-        Some(token) => Some(token.as_bytes().to_vec()),
-        None => {
-            let form = Request::from_parts(parts.clone(), Body::from(body.clone()));
-            token(form).await
-        }
-    };
+    let given = token(Request::from_parts(parts.clone(), Body::from(body.clone()))).await;
     // Digests are compared, so that the time that it takes tells nothing.
     let expected = Sha256::digest(viewer.csrf.as_bytes());
     if given.is_none_or(|given| Sha256::digest(given) != expected) {

@@ -145,6 +145,8 @@ struct ReportsPage {
     rows: Vec<Line>,
     may: bool,
     is_working: bool,
+    /// How the newest one is doing.
+    said: &'static str,
 }
 
 #[derive(Template)]
@@ -164,6 +166,22 @@ struct Line {
     zone: Option<String>,
     is_ready: bool,
     trouble: Option<String>,
+}
+
+impl Line {
+    fn is_working(&self) -> bool {
+        !self.is_ready && self.trouble.is_none()
+    }
+}
+
+/// How the newest report is doing; nothing where none was asked for.
+fn said(words: &'static Reports, newest: Option<&Line>) -> &'static str {
+    match newest {
+        None => "",
+        Some(line) if line.is_working() => words.said_working,
+        Some(line) if line.is_ready => words.said_ready,
+        Some(_) => words.said_failed,
+    }
 }
 
 /// Which time.
@@ -190,7 +208,8 @@ async fn list(State(access): State<Arc<Access>>, viewer: Viewer) -> Result<Respo
         frame: Frame::new(&viewer, Place::Explanations, words.title),
         words,
         zones: access.ask(|store, _| store.zones()).await?,
-        is_working: rows.iter().any(|row| !row.is_ready && row.trouble.is_none()),
+        is_working: rows.iter().any(Line::is_working),
+        said: said(words, rows.first()),
         rows,
         may: viewer.may(Role::Operator),
     })

@@ -1,7 +1,7 @@
 //! What is costly to find out and may be a little old: kept for a bounded time, found out by one at a time.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Answers by question, at most `most` of them, each for at most `fresh` seconds.
 #[derive(Debug)]
@@ -9,6 +9,8 @@ pub struct Recent<K, V> {
     fresh: u32,
     most: usize,
     kept: Mutex<BTreeMap<K, Entry<V>>>,
+    /// Held while something is found out of which nothing old is known.
+    first: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -26,10 +28,12 @@ impl<K: Ord + Clone, V> Recent<K, V> {
             fresh,
             most: most.max(1),
             kept: Mutex::default(),
+            first: Mutex::default(),
         }
     }
 
-    /// The answer and how many seconds old it is at `now`. While one finds it out anew, others get the old one.
+    /// The answer and how many seconds old it is at `now`. While one finds it out anew, others get the old one, and wait
+    /// where there is none: `find` asks nothing of the same object.
     ///
     /// # Errors
     /// Those of `find`; nothing is kept of them.
@@ -37,8 +41,13 @@ impl<K: Ord + Clone, V> Recent<K, V> {
         if let Some(known) = self.known(key, now) {
             return Ok(known);
         }
+        let is_first = !self.kept().contains_key(key);
+        let _one = is_first.then(|| self.first.lock().unwrap_or_else(PoisonError::into_inner));
+        if is_first && let Some(known) = self.known(key, now) {
+            return Ok(known);
+        }
         let value = Arc::new(find()?);
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept();
         kept.insert(
             key.clone(),
             Entry {
@@ -58,9 +67,13 @@ impl<K: Ord + Clone, V> Recent<K, V> {
         Ok((value, 0))
     }
 
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<K, Entry<V>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What need not be found out by this caller.
     fn known(&self, key: &K, now: u32) -> Option<(Arc<V>, u32)> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept();
         let entry = kept.get_mut(key)?;
         // A clock that was set back makes nothing older.
         let age = now.saturating_sub(entry.at);
@@ -83,6 +96,9 @@ impl<K: Ord + Clone, V> Recent<K, V> {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
 
     use super::*;
 
@@ -120,5 +136,28 @@ mod tests {
             "just failed: not at once again"
         );
         assert_eq!(ask(&recent, "a", 1130, 2), (2, 0));
+    }
+
+    #[test]
+    fn many_who_ask_first_find_it_out_once() {
+        const MANY: usize = 32;
+        let (recent, found) = (Recent::new(60, 2), AtomicUsize::new(0));
+        let together = Barrier::new(MANY);
+        thread::scope(|scope| {
+            for _ in 0..MANY {
+                scope.spawn(|| {
+                    together.wait();
+                    let find = || {
+                        thread::yield_now();
+                        Ok::<_, Infallible>(found.fetch_add(1, Ordering::SeqCst))
+                    };
+                    let answer = recent
+                        .get(&"a", 1000, find)
+                        .unwrap_or_else(|never| match never {});
+                    assert_eq!((*answer.0, answer.1), (0, 0));
+                });
+            }
+        });
+        assert_eq!(found.load(Ordering::SeqCst), 1);
     }
 }

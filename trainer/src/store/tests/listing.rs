@@ -71,9 +71,13 @@ fn names_are_found_by_their_beginning() {
     let bench = bench();
     let found = |start: &str, after: Option<(&str, &str)>, limit| {
         let after = after.map(|(zone, name)| (zone.to_owned(), name.to_owned()));
+        let query = PageQuery {
+            limit,
+            ..PageQuery::default()
+        };
         let page = bench
             .store
-            .clients_beginning(start, None, after.as_ref(), limit)
+            .clients_beginning(start, &query, after.as_ref())
             .unwrap();
         let names: Vec<String> = page.clients.into_iter().map(|client| client.name).collect();
         (names, page.next.is_some())
@@ -97,6 +101,36 @@ fn names_are_found_by_their_beginning() {
     );
     assert_eq!(found("%", None, 9), (names(&[]), false));
     assert_eq!(found("192.0.2.7' OR 1", None, 9), (names(&[]), false));
+}
+
+#[test]
+fn names_are_found_among_those_that_pass_the_filters() {
+    let bench = bench();
+    #[track_caller]
+    fn check(bench: &Bench, query: PageQuery, expected: &[&str]) {
+        let query = PageQuery { limit: 9, ..query };
+        let page = bench.store.clients_beginning("192.0.2.", &query, None).unwrap();
+        let names: Vec<&str> = page.clients.iter().map(|client| client.name.as_str()).collect();
+        assert_eq!(names, expected, "{query:?}");
+    }
+    let none = PageQuery::default;
+    check(&bench, none(), &["192.0.2.7", "192.0.2.77", "192.0.2.9"]);
+    let worst = Some("REJECTED".to_owned());
+    check(&bench, PageQuery { worst, ..none() }, &["192.0.2.77"]);
+    let class = Some(Some(Class::Crawler));
+    check(&bench, PageQuery { class, ..none() }, &["192.0.2.9"]);
+    let class = Some(None);
+    check(
+        &bench,
+        PageQuery { class, ..none() },
+        &["192.0.2.7", "192.0.2.77"],
+    );
+    let conflicts = true;
+    check(&bench, PageQuery { conflicts, ..none() }, &[]);
+    let network = Some("198.51.100.0/24".to_owned());
+    check(&bench, PageQuery { network, ..none() }, &[]);
+    let zone = Some("other".to_owned());
+    check(&bench, PageQuery { zone, ..none() }, &[]);
 }
 
 #[test]
@@ -270,7 +304,39 @@ fn no_page_reads_all_samples_and_none_sorts() {
     );
     check(&bench, groups::STANDING, None);
     check(&bench, search::SEEN, None);
-    check(&bench, &search::beginning(true), None);
-    check(&bench, &search::beginning(false), None);
+    let filtered = PageQuery {
+        worst: Some("REJECTED".into()),
+        conflicts: true,
+        class: Some(Some(Class::Human)),
+        ..network
+    };
+    for query in [PageQuery::default(), filtered] {
+        for behind in [true, false] {
+            check(&bench, &search::beginning(behind, &query).0, None);
+        }
+    }
     check(&bench, &told::page(), None);
+    check(&bench, &traffic::counted(), None);
+    check(&bench, sources::ARRIVED, None);
+}
+
+#[test]
+fn samples_are_counted_by_steps_that_have_some() {
+    let mut bench = Bench::new(Names::Plain);
+    let at = |id, at| Sample {
+        at,
+        ..sample("192.0.2.7", id, at)
+    };
+    let hour = NOW - 3_600;
+    bench.put(&[
+        at(1, hour - 7_300),
+        at(2, hour - 7_200),
+        at(3, hour - 3_601),
+        at(4, hour),
+        at(5, NOW - 1),
+    ]);
+    let counted = |from, until| bench.store.samples_over_time(from, until, 3_600).unwrap();
+    assert_eq!(counted(hour - 7_200, NOW - 1), [(hour - 7_200, 2), (hour, 2)]);
+    assert_eq!(counted(hour - 7_199, NOW - 2), [(hour - 7_200, 1), (hour, 1)]);
+    assert_eq!(counted(NOW, hour), []);
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::super::door::escaped;
-use crate::store::{Class, ClientOrder, PageQuery};
+use crate::store::{Class, ClientOrder, ClientRow, PageQuery};
 use crate::visible::is_hidden;
 
 /// Characters of what is looked for: a pseudonym, a network and a reference id are shorter.
@@ -110,6 +110,27 @@ impl Filter {
                 _ => None,
             },
         }
+    }
+
+    /// Whether a client passes all but the text.
+    pub fn passes(&self, client: &ClientRow) -> bool {
+        let is = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|wanted| wanted == text);
+        is(&self.zone, &client.zone)
+            && is(&self.network, &client.network)
+            && self.worst.is_none_or(|worst| worst == client.worst)
+            && self.class.is_none_or(|class| class == client.class)
+            && (!self.conflicts || client.conflict)
+    }
+
+    /// Sorts few clients as the store sorts many.
+    pub fn sort(&self, clients: &mut [ClientRow]) {
+        let value = |client: &ClientRow| match self.order {
+            ClientOrder::Last => f64::from(client.last),
+            ClientOrder::Score => client.score.unwrap_or(-1.0),
+            ClientOrder::Requests => f64::from(client.requests),
+        };
+        let greater = |one: &ClientRow, other: &ClientRow| value(other).total_cmp(&value(one));
+        clients.sort_by(|one, other| greater(one, other).then(other.id.cmp(&one.id)));
     }
 
     /// The address that asks so: `path` with a query.

@@ -14,7 +14,9 @@ pub enum By {
     List,
     /// A reference id.
     Reference,
-    /// A name or its beginning.
+    /// The beginning of a name. Clients come by zone and name, whatever order was asked for.
+    Beginning,
+    /// A name.
     Name,
     /// A network.
     Network,
@@ -52,9 +54,8 @@ pub fn find(store: &Store, names: &Names, filter: &Filter, limit: u32) -> Result
         Ok(whole(By::Name, clients.into_iter(), filter))
     };
     if text.contains('/') {
-        let found = exact()?;
-        if !found.clients.is_empty() {
-            return Ok(found);
+        if !label::find(store, names, text)?.is_empty() {
+            return exact();
         }
         let network = names.network(text);
         let of_network = Filter {
@@ -89,9 +90,9 @@ fn beginning(store: &Store, filter: &Filter, start: &str, limit: u32) -> Result<
         _ => None,
     };
     let SearchPage { clients, next } =
-        store.clients_beginning(start, filter.zone.as_deref(), after.as_ref(), limit)?;
+        store.clients_beginning(start, &filter.query(limit), after.as_ref())?;
     Ok(Found {
-        by: By::Name,
+        by: By::Beginning,
         clients,
         next: next.map(|(zone, name)| Cursor::Name(zone, name)),
     })
@@ -99,10 +100,11 @@ fn beginning(store: &Store, filter: &Filter, start: &str, limit: u32) -> Result<
 
 /// Few clients, all of them: one a zone.
 fn whole(by: By, clients: impl Iterator<Item = ClientRow>, filter: &Filter) -> Found {
-    let of_zone = |client: &ClientRow| filter.zone.as_ref().is_none_or(|zone| *zone == client.zone);
+    let mut clients: Vec<ClientRow> = clients.filter(|client| filter.passes(client)).collect();
+    filter.sort(&mut clients);
     Found {
         by,
-        clients: clients.filter(of_zone).collect(),
+        clients,
         next: None,
     }
 }
@@ -122,7 +124,109 @@ fn octets(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use sekisho_core::feature::{COUNT, schema_hash};
+    use sekisho_core::sample::{Kind, Sample, VERSION};
+    use tempfile::TempDir;
+
     use super::*;
+    use crate::store::{ClientOrder, FileId, Intake, Line, Position};
+
+    const AT: u32 = 1_800_000_000;
+
+    fn sample(client: &str, zone: &str, requests: u32, verdict: &str) -> Sample {
+        Sample {
+            version: VERSION,
+            kind: Kind::Flagged,
+            id: "00000000000000aa".into(),
+            at: AT + requests,
+            zone: zone.into(),
+            client: client.into(),
+            requests,
+            score: Some(0.5),
+            challenger: None,
+            label: None,
+            verdict: verdict.into(),
+            reasons: Vec::new(),
+            schema: schema_hash().into(),
+            features: vec![0.5; COUNT],
+            model: "ab".repeat(32),
+            method: "GET".into(),
+            target: "/".into(),
+        }
+    }
+
+    fn store(dir: &TempDir) -> Store {
+        let store = Store::open(&dir.path().join("s.db")).unwrap();
+        let samples = [
+            sample("192.0.2.1", "clients", 10, "PASSED"),
+            sample("192.0.2.1", "login", 90, "REJECTED"),
+            sample("192.0.2.2", "clients", 30, "REJECTED"),
+            sample("192.0.2.3", "clients", 20, "PASSED"),
+        ];
+        let lines: Vec<Vec<u8>> = samples.iter().map(|sample| sample.to_line().unwrap()).collect();
+        let lines: Vec<Line<'_>> = lines.iter().map(|line| Line::Whole(line)).collect();
+        let mut position = Position {
+            row: None,
+            path: "s".into(),
+            id: FileId { device: 1, inode: 1 },
+            head: Vec::new(),
+            head_length: 0,
+            offset: 9,
+            skipping: false,
+        };
+        let intake = Intake {
+            source: "s",
+            names: &Names::Plain,
+            now: AT + 100,
+        };
+        store.take(intake, &lines, &mut position).unwrap();
+        store
+    }
+
+    #[test]
+    fn what_is_found_passes_the_filters_that_are_shown() {
+        let dir = TempDir::new().unwrap();
+        let store = store(&dir);
+        #[track_caller]
+        fn check(store: &Store, text: &str, worst: Option<&'static str>, by: By, expected: &[(&str, &str)]) {
+            let filter = Filter {
+                text: text.into(),
+                worst,
+                order: ClientOrder::Requests,
+                ..Filter::default()
+            };
+            let found = find(store, &Names::Plain, &filter, 9).unwrap();
+            let named = |client: &'_ ClientRow| (client.zone.clone(), client.name.clone());
+            let names: Vec<(String, String)> = found.clients.iter().map(named).collect();
+            let expected: Vec<(String, String)> = (expected.iter())
+                .map(|(zone, name)| ((*zone).to_owned(), (*name).to_owned()))
+                .collect();
+            assert_eq!((found.by, names), (by, expected), "{text} {worst:?}");
+        }
+        let (one, two, three) = ("192.0.2.1", "192.0.2.2", "192.0.2.3");
+        let rejected = Some("REJECTED");
+        let all = [
+            ("clients", one),
+            ("clients", two),
+            ("clients", three),
+            ("login", one),
+        ];
+        check(&store, "192.0.2.", None, By::Beginning, &all);
+        let stopped = [("clients", two), ("login", one)];
+        check(&store, "192.0.2.", rejected, By::Beginning, &stopped);
+        check(&store, "192.0.0.0/16", rejected, By::Beginning, &stopped);
+        let by_requests = [("login", one), ("clients", two)];
+        check(&store, "192.0.2.0/24", rejected, By::Network, &by_requests);
+        let seen = [
+            ("login", one),
+            ("clients", two),
+            ("clients", three),
+            ("clients", one),
+        ];
+        check(&store, "00000000000000AA", None, By::Reference, &seen);
+        check(&store, "00000000000000aa", rejected, By::Reference, &by_requests);
+        check(&store, "192.0.2.3", rejected, By::Name, &[]);
+    }
 
     #[test]
     fn wide_networks_are_beginnings() {

@@ -36,13 +36,15 @@ struct ClientsPage {
     filter: Filter,
     zones: Vec<String>,
     rows: Vec<Row>,
-    /// By what the text found them.
-    told: Option<String>,
+    /// By what the text found them, and how many.
+    told: String,
     next: Option<String>,
     first: Option<String>,
     csv: String,
     csv_hint: String,
     is_empty: bool,
+    /// Whether those that were found stand by zone and name, so that no order is offered.
+    sorted_by_name: bool,
 }
 
 impl ClientsPage {
@@ -92,11 +94,11 @@ pub async fn page(
         Ok((store.zones()?, rows, found.by, found.next))
     });
     let (zones, rows, by, next) = question.await?;
-    let shown = visible::escaped(filter.text.as_bytes(), SHOWN);
     let at_first = Filter {
         after: None,
         ..filter.clone()
     };
+    let more = next.is_some();
     let following = next.map(|next| Filter {
         after: Some(next),
         ..filter.clone()
@@ -105,12 +107,8 @@ pub async fn page(
         frame: Frame::new(&viewer, Place::Clients, words.title),
         words,
         is_empty: filter.is_empty() && filter.after.is_none(),
-        told: match by {
-            By::List => None,
-            By::Reference => Some(fill(words.found_reference, &[&shown])),
-            By::Name => Some(fill(words.found_name, &[&shown])),
-            By::Network => Some(fill(words.found_network, &[&shown])),
-        },
+        sorted_by_name: by == By::Beginning,
+        told: told(words, &filter, by, (rows.len(), more)),
         zones,
         rows,
         next: following.map(|following| following.address("/clients")),
@@ -119,4 +117,22 @@ pub async fn page(
         csv_hint: fill(words.export_hint, &[&grouped(MOST_ROWS as u64)]),
         filter,
     })
+}
+
+/// What was found, for those who do not see the table change; nothing of the whole list.
+fn told(words: &Clients, filter: &Filter, by: By, (rows, more): (usize, bool)) -> String {
+    if filter.is_empty() {
+        return String::new();
+    }
+    let shown = visible::escaped(filter.text.as_bytes(), SHOWN);
+    let by = match by {
+        By::List => String::new(),
+        By::Reference => fill(words.found_reference, &[&shown]),
+        By::Beginning | By::Name => fill(words.found_name, &[&shown]),
+        By::Network => fill(words.found_network, &[&shown]),
+    };
+    let count = if more { words.count_more } else { words.count_all };
+    format!("{by} {}", fill(count, &[&grouped(rows as u64)]))
+        .trim()
+        .to_owned()
 }

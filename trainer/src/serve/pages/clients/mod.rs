@@ -3,6 +3,7 @@
 mod act;
 mod filter;
 mod found;
+mod lines;
 mod list;
 mod one;
 mod order;

@@ -8,14 +8,14 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::super::door::escaped;
 use super::super::layout::{Frame, Place, page as answer};
 use super::super::refusal::Refusal;
 use super::super::viewer::Viewer;
 use super::super::words::{Actions, Clients, OneClient, fill};
+use super::lines::{DecisionLine, LabelLine, SampleLine, decision_line, label_line, sample_line};
 use super::order::LENGTHS;
 use super::pictures::{Beside, Drawn, Picture, beside};
-use super::rows::{Row, class_word, origin_word};
+use super::rows::Row;
 use crate::config::now;
 use crate::explain::{
     Asked, Background, Category, Consulted, ExplainError, Gathered, Inquiry, Lang, Report, View,
@@ -24,11 +24,10 @@ use crate::explain::{
 use crate::figures::grouped;
 use crate::serve::shared::Access;
 use crate::store::{
-    ClientRow, DecisionQuery, DecisionRow, End, Names, SampleRow, SourceRow, Store, StoreError, StoredLabel,
+    ClientRow, DecisionQuery, DecisionRow, Names, SampleRow, SourceRow, Store, StoreError, StoredLabel,
     is_pseudonym,
 };
 use crate::user::Role;
-use crate::visible;
 
 /// Samples that pictures are drawn of: as many as an explanation looks at.
 const DRAWN: u32 = 512;
@@ -36,8 +35,6 @@ const DRAWN: u32 = 512;
 const LISTED: u32 = 20;
 /// Labels that are listed.
 const LABELS: u32 = 100;
-/// Characters of a client's text.
-const SHOWN: usize = 256;
 
 #[derive(Template)]
 #[template(path = "pages/client.html")]
@@ -108,37 +105,6 @@ impl ClientPage {
     }
 }
 
-/// A ban as a line.
-struct DecisionLine {
-    nginx: String,
-    begun: u32,
-    until: u32,
-    origin: String,
-    why: String,
-    ended: Option<u32>,
-    end: &'static str,
-}
-
-/// A label as a line.
-struct LabelLine {
-    class: &'static str,
-    origin: &'static str,
-    author: String,
-    at: u32,
-    note: String,
-}
-
-/// A sample as a line.
-struct SampleLine {
-    id: String,
-    address: String,
-    at: u32,
-    requests: u32,
-    score: Option<f64>,
-    verdict: String,
-    request: String,
-}
-
 /// What came of an action.
 #[derive(Debug, Deserialize)]
 pub struct Came {
@@ -150,7 +116,7 @@ pub struct Came {
 struct Whole {
     client: ClientRow,
     rows: Vec<SourceRow>,
-    labels: Vec<(i64, StoredLabel)>,
+    labels: Vec<StoredLabel>,
     samples: Vec<SampleRow>,
     decisions: Vec<DecisionRow>,
     is_allowed: bool,
@@ -196,7 +162,7 @@ fn read(
     let (explained, age) = explained(access, store, names, &client, now)?;
     Ok(Some(Whole {
         rows: store.source_rows(id, None, DRAWN)?,
-        labels: store.labels(Some(id), 0, LABELS)?,
+        labels: store.newest_labels(id, LABELS)?,
         samples: store.samples_of(id, LISTED)?,
         decisions: decisions(store, &client)?,
         is_allowed: is_allowed(access, &client.name),
@@ -286,8 +252,7 @@ fn shown(access: &Access, viewer: &Viewer, whole: Whole, done: &str, at: u32) ->
         labels: whole
             .labels
             .iter()
-            .rev()
-            .map(|(_, label)| label_line(label, lists))
+            .map(|label| label_line(label, lists))
             .collect(),
         samples: whole.samples.iter().map(sample_line).collect(),
         done: came_of(acts, done),
@@ -315,15 +280,21 @@ fn trouble(words: &OneClient, error: &ExplainError) -> String {
     }
 }
 
-/// The newest bans of a client.
+/// The newest bans of a client, and below them those in force that began before: they can be lifted.
 fn decisions(store: &Store, client: &ClientRow) -> Result<Vec<DecisionRow>, StoreError> {
-    let query = DecisionQuery {
+    let of = |active| DecisionQuery {
         zone: Some(client.zone.clone()),
         client: Some(client.name.clone()),
+        active,
         limit: LISTED,
         ..DecisionQuery::default()
     };
-    Ok(store.decisions(&query)?.decisions)
+    let mut decisions = store.decisions(&of(None))?.decisions;
+    let open = store.decisions(&of(Some(true)))?.decisions;
+    let is_older = |row: &DecisionRow| decisions.iter().all(|newer| newer.id != row.id);
+    let older: Vec<DecisionRow> = open.into_iter().filter(is_older).collect();
+    decisions.extend(older);
+    Ok(decisions)
 }
 
 fn reach(access: &Access, whole: &Whole) -> Reach {
@@ -347,61 +318,6 @@ fn is_allowed(access: &Access, name: &str) -> bool {
     })
 }
 
-fn decision_line(row: &DecisionRow, words: &OneClient) -> DecisionLine {
-    let text = |text: &str| visible::escaped(text.as_bytes(), SHOWN);
-    let origin = match row.author.as_str() {
-        "" => text(&row.origin),
-        author => text(&format!("{}: {author}", row.origin)),
-    };
-    let why = match row.note.as_str() {
-        "" => text(&row.reasons.join(", ")),
-        note => text(note),
-    };
-    DecisionLine {
-        nginx: text(&row.nginx),
-        begun: row.begun,
-        until: row.expires,
-        origin,
-        why,
-        ended: row.ended,
-        end: match row.end {
-            None if row.held => words.held,
-            None => match row.dry_run {
-                Some(false) => words.in_force,
-                Some(true) => words.dry_run,
-                None => words.not_known,
-            },
-            Some(End::Expired) => words.end_expired,
-            Some(End::Lifted) => words.end_lifted,
-            Some(End::Replaced) => words.end_replaced,
-            Some(End::Gone) => words.end_gone,
-        },
-    }
-}
-
-fn label_line(label: &StoredLabel, words: &Clients) -> LabelLine {
-    LabelLine {
-        class: class_word(label.class, words),
-        origin: origin_word(label.origin, words),
-        author: visible::escaped(label.author.as_bytes(), SHOWN),
-        at: label.at,
-        note: visible::escaped(label.note.as_bytes(), SHOWN),
-    }
-}
-
-fn sample_line(sample: &SampleRow) -> SampleLine {
-    let request = format!("{} {}", sample.method, sample.target);
-    SampleLine {
-        id: visible::escaped(sample.id.as_bytes(), SHOWN),
-        address: format!("/look-up?id={}", escaped(&sample.id)),
-        at: sample.at,
-        requests: sample.requests,
-        score: sample.score,
-        verdict: visible::escaped(sample.verdict.as_bytes(), SHOWN),
-        request: visible::escaped(request.as_bytes(), SHOWN),
-    }
-}
-
 /// What was done, in words; the word comes from an address, so only known ones count.
 fn came_of(acts: &Actions, done: &str) -> Option<&'static str> {
     Some(match done {
@@ -419,4 +335,85 @@ fn came_of(acts: &Actions, done: &str) -> Option<&'static str> {
         "feedback" => acts.done_feedback,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::store::{Class, End, NewDecision, Origin};
+
+    const AT: u32 = 1_800_000_000;
+
+    /// A store with one labelled client.
+    fn bench(dir: &TempDir, labels: u32) -> (Store, ClientRow) {
+        let store = Store::open(&dir.path().join("s.db")).unwrap();
+        let label = |number: u32| StoredLabel {
+            zone: "clients".into(),
+            client: "192.0.2.7".into(),
+            class: if number.is_multiple_of(2) {
+                Class::Human
+            } else {
+                Class::Crawler
+            },
+            origin: Origin::Operator,
+            author: "ana".into(),
+            at: AT + number,
+            note: number.to_string(),
+        };
+        let labels: Vec<StoredLabel> = (0..labels).map(label).collect();
+        store
+            .add_labels(&labels, &Names::Plain, true, (AT, "ana"))
+            .unwrap();
+        let client = store.clients_named("192.0.2.7").unwrap().remove(0);
+        (store, client)
+    }
+
+    #[test]
+    fn of_many_labels_the_newest_are_listed() {
+        let dir = TempDir::new().unwrap();
+        let (store, client) = bench(&dir, LABELS + 5);
+        let labels = store.newest_labels(client.id, LABELS).unwrap();
+        let notes: Vec<&str> = labels.iter().map(|label| label.note.as_str()).collect();
+        assert_eq!((notes.len(), notes[0], notes[99]), (100, "104", "5"));
+    }
+
+    #[test]
+    fn an_old_ban_that_is_in_force_is_listed_whatever_ended_since() {
+        let dir = TempDir::new().unwrap();
+        let (store, client) = bench(&dir, 1);
+        let begin = |nginx: &str, number: u32| {
+            let ban = NewDecision {
+                nginx: nginx.into(),
+                zone: "clients".into(),
+                client: client.name.clone(),
+                origin: "model".into(),
+                begun: AT + number,
+                until: AT + 10_000,
+                expires: AT + 10_000,
+                ..NewDecision::default()
+            };
+            store.begin_decision(&ban, &Names::Plain, AT).unwrap()
+        };
+        let old = begin("shop", 0);
+        for number in 1..=LISTED {
+            let ban = begin("blog", number);
+            store
+                .end_decision(ban, End::Lifted, "ana", (AT + 50, AT + 50))
+                .unwrap();
+        }
+        let listed = decisions(&store, &client).unwrap();
+        assert_eq!(listed.len(), 1 + LISTED as usize);
+        let open: Vec<i64> = (listed.iter().filter(|row| row.ended.is_none()))
+            .map(|row| row.id)
+            .collect();
+        assert_eq!(open, [old]);
+        begin("blog", 99);
+        assert_eq!(
+            decisions(&store, &client).unwrap().len(),
+            1 + LISTED as usize,
+            "each once"
+        );
+    }
 }

@@ -1,6 +1,7 @@
 //! The front page: what happens now, live while it is open.
 
 mod figures;
+mod seats;
 mod series;
 mod stream;
 
@@ -15,19 +16,19 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use super::door::escaped;
+use super::known::Known;
 use super::layout::{Frame, Place, page};
 use super::refusal::Refusal;
 use super::viewer::Viewer;
 use super::words::Now;
 use crate::config::now;
 use crate::serve::shared::{Access, Health};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::watch::LiveNginx;
 use figures::{Figures, Fragment};
-use series::{Row, Span};
+pub use seats::{Seat, Seats};
+pub use series::{Row, Span, counted};
 
-/// An hour: what samples are counted by where no nginx is watched.
-const HOUR: u32 = 3_600;
 /// Rows of the table beside the curves.
 const SHOWN: usize = 24;
 
@@ -43,7 +44,7 @@ pub struct Asked {
 /// What there is to see of a zone.
 struct View {
     zone: String,
-    rows: Vec<Row>,
+    rows: Arc<Vec<Row>>,
     figures: Figures,
 }
 
@@ -94,20 +95,22 @@ async fn front(
     let watched = !live.is_empty();
     let (span, zones) = (asked.span, zones(&live));
     let names = zones.clone();
+    let site = access.clone();
+    let turn = turn(&access);
     let (totals, by_hour, view) = access
         .ask(move |store, _| {
-            let totals = store.totals()?;
+            let (totals, _) = site.known.totals(store, at)?;
             if !watched {
-                let by_hour = store.samples_over_time(at.saturating_sub(24 * HOUR), HOUR)?;
+                let (by_hour, _) = site.known.hours(store, at)?;
                 return Ok((totals, by_hour, None));
             }
-            let view = view(store, &live, &asked, &names, at)?;
-            Ok((totals, Vec::new(), Some(view)))
+            let view = view(store, &site.known, &live, &asked, (&names, turn, at))?;
+            Ok((totals, Arc::default(), Some(view)))
         })
         .await?;
     let (zone, rows, figures) = match view {
         Some(view) => (view.zone, view.rows, Some(view.figures)),
-        None => (String::new(), Vec::new(), None),
+        None => (String::new(), Arc::default(), None),
     };
     let fragment = figures
         .map(|figures| {
@@ -162,21 +165,26 @@ fn choices(zones: &[String], span: Span, chosen: &str) -> Vec<Choice> {
     zones.iter().map(choice).collect()
 }
 
-/// What there is to see at Unix second `at`.
+/// How often an nginx was asked. It is read before what was counted is: what is counted later has another number.
+fn turn(access: &Access) -> u64 {
+    *access.live.changes().borrow()
+}
+
+/// What there is to see in these zones after this turn, at Unix second `at`.
 fn view(
     store: &Store,
+    known: &Known,
     live: &[LiveNginx],
     asked: &Asked,
-    zones: &[String],
-    at: u32,
-) -> Result<View, crate::store::StoreError> {
+    (zones, turn, at): (&[String], u64, u32),
+) -> Result<View, StoreError> {
     let wanted = asked.zone.clone().filter(|zone| !zone.is_empty());
     let zone = match wanted.or_else(|| zones.first().cloned()) {
         Some(zone) => zone,
         // None of them has answered yet; what was counted before has its zones.
         None => store.zones()?.into_iter().next().unwrap_or_default(),
     };
-    let rows = series::rows(store, &zone, asked.span, at)?;
+    let rows = known.counted(store, &zone, asked.span, turn, at)?;
     let figures = figures::read(store, live, &zone, &rows, at)?;
     Ok(View { zone, rows, figures })
 }

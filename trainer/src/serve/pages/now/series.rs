@@ -8,7 +8,7 @@ use crate::serve::pages::words::{Now, verdict};
 use crate::store::{Store, StoreError, TrafficCounts};
 
 /// How far back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Span {
     /// Ten minutes, by ten seconds.
@@ -106,8 +106,18 @@ pub fn automated(counts: &TrafficCounts) -> f64 {
     judged as f64 / all.max(1) as f64
 }
 
+/// The rows that are not among those that were told, or have other counts there: what was counted while nobody looked
+/// comes late, and a slower nginx adds to rows of others.
+pub fn news(told: &[Row], rows: &[Row]) -> Vec<Row> {
+    let is_told = |row: &&Row| {
+        let place = told.binary_search_by_key(&row.at, |told| told.at);
+        place.is_ok_and(|place| told[place] == **row)
+    };
+    rows.iter().filter(|row| !is_told(row)).cloned().collect()
+}
+
 /// The rows of a zone, oldest first. A step that is not over is left out: it would look like a fall.
-pub fn rows(store: &Store, zone: &str, span: Span, now: u32) -> Result<Vec<Row>, StoreError> {
+pub fn counted(store: &Store, zone: &str, span: Span, now: u32) -> Result<Vec<Row>, StoreError> {
     let (seconds, step) = span.seconds();
     let rows = store.traffic(now.saturating_sub(seconds), now, step, Some(zone))?;
     let rows = rows.into_iter().filter(|row| row.at + row.step <= now);
@@ -147,6 +157,37 @@ pub fn labels(words: &Now, lang: Lang) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn counted_at(at: u32, requests: u64) -> Row {
+        let counts = TrafficCounts {
+            requests,
+            ..TrafficCounts::default()
+        };
+        Row { at, step: 10, counts }
+    }
+
+    #[test]
+    fn what_was_not_told_is_told_however_late_it_came() {
+        #[track_caller]
+        fn check(told: &[(u32, u64)], rows: &[(u32, u64)], expected: &[(u32, u64)]) {
+            let made = |rows: &[(u32, u64)]| -> Vec<Row> {
+                rows.iter()
+                    .map(|(at, requests)| counted_at(*at, *requests))
+                    .collect()
+            };
+            assert_eq!(news(&made(told), &made(rows)), made(expected));
+        }
+        let hour = [(0, 1), (10, 2), (20, 3)];
+        check(&[], &hour, &hour);
+        check(&hour, &hour, &[]);
+        // One look in a minute writes six rows.
+        let minute: Vec<(u32, u64)> = (3..9).map(|step| (step * 10, 7)).collect();
+        check(&hour, &[&hour[..], &minute].concat(), &minute);
+        // A slower nginx adds to rows that others had told long ago, and fills a hole.
+        check(&hour, &[(0, 1), (10, 9), (15, 4), (20, 3)], &[(10, 9), (15, 4)]);
+        // What became too old is no news.
+        check(&hour, &[(20, 3), (30, 1)], &[(30, 1)]);
+    }
 
     #[test]
     fn a_row_is_drawn_by_the_second() {

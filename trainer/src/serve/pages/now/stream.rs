@@ -11,11 +11,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::figures::Fragment;
-use super::{Asked, series, view, zones};
+use super::{Asked, Row, Seat, series, turn, view, zones};
 use crate::config::now;
 use crate::serve::connection::Peer;
 use crate::serve::pages::layout::{Frame, Place};
@@ -32,8 +32,6 @@ const LONGEST: Duration = Duration::from_secs(15);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// A stream ends after so long; the browser begins another one, which passes the door.
 const WHOLE: Duration = Duration::from_secs(3600);
-/// Rows that are sent again: the last may have grown, and one may have been missed.
-const AGAIN: usize = 3;
 
 /// A page that is open.
 struct Open {
@@ -46,7 +44,9 @@ struct Open {
     stopped: watch::Receiver<bool>,
     next: Instant,
     end: Instant,
-    _place: OwnedSemaphorePermit,
+    /// What the page has of its own zone.
+    told: Arc<Vec<Row>>,
+    _seat: Seat,
 }
 
 /// `GET /now/events`.
@@ -61,7 +61,11 @@ pub async fn events(
     if access.live.is_empty() {
         return Err(Refusal::Nowhere);
     }
-    let place = access.dashboard.stream().ok_or_else(|| {
+    let whose = match viewer.name() {
+        Some(name) => format!("user {name}"),
+        None => format!("address {}", viewer.address),
+    };
+    let seat = access.dashboard.seat(&whose).ok_or_else(|| {
         let text = "as many pages are live as may be: close one";
         Refusal::Told(StatusCode::SERVICE_UNAVAILABLE, text.to_owned())
     })?;
@@ -70,12 +74,13 @@ pub async fn events(
         stopped: access.dashboard.stopped(),
         next: Instant::now() + PAUSE,
         end: Instant::now() + WHOLE,
+        told: Arc::default(),
         access,
         viewer,
         headers,
         peer,
         asked,
-        _place: place,
+        _seat: seat,
     };
     let events = stream::unfold(open, async |mut open| {
         let event = open.event().await?;
@@ -107,16 +112,18 @@ impl Open {
         self.told().await.ok()
     }
 
-    async fn told(&self) -> Result<Event, Refusal> {
+    /// The figures, and every row that the page does not have: all of them in the first event.
+    async fn told(&mut self) -> Result<Event, Refusal> {
         let words = Now::of(self.viewer.lang);
         let frame = Frame::new(&self.viewer, Place::Now, words.title);
         let (live, at, asked) = (self.access.live.now(), now(), self.asked.clone());
+        let (site, turn) = (self.access.clone(), turn(&self.access));
         let view = self
             .access
-            .ask(move |store, _| view(store, &live, &asked, &zones(&live), at))
+            .ask(move |store, _| view(store, &site.known, &live, &asked, (&zones(&live), turn, at)))
             .await?;
-        let rows = &view.rows[view.rows.len().saturating_sub(AGAIN)..];
-        let rows = series::json(rows, self.asked.span, at);
+        let rows = series::json(&series::news(&self.told, &view.rows), self.asked.span, at);
+        self.told = view.rows;
         let figures = view.figures;
         let html = Fragment {
             frame: &frame,

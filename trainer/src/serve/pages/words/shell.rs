@@ -41,6 +41,7 @@ words! {
         proxy_text: "The proxy names its user unclearly: it must set its header once, with one name of letters, digits and . _ - @." | "プロキシの利用者名が不明確です。ヘッダーは一つだけ、英数字と . _ - @ からなる名前を一つ設定してください。",
         busy: "Busy" | "混み合っています",
         slow_text: "It took too long. Try again, with less to look at if that is possible." | "時間がかかりすぎました。範囲を絞るなどして、もう一度お試しください。",
+        working: "Looking ..." | "検索中…",
         broken: "Something is wrong here" | "内部エラー",
         broken_text: "The page could not be made. The log of `sekisho serve` says why." | "ページを作成できませんでした。理由は `sekisho serve` のログにあります。",
         to_front: "To the front page" | "最初のページへ",
