@@ -63,6 +63,7 @@ exec 9>"$demo/lock"
 flock -n 9 || die "a demo is already running in $demo"
 rm -rf "$demo/logs" "$demo/tmp" "$demo/nginx.pid" "$demo/origin" "$demo/store.db"*
 mkdir -p "$demo/logs" "$demo/tmp"
+: >"$demo/allowed"
 
 # For background use: the child takes this process's place, and ends with us even when we are killed.
 start() { exec setpriv --pdeathsig TERM "$@" 9>&-; }
@@ -116,6 +117,7 @@ path = "$demo/logs/samples"
 name = "shop"
 api = "$shop/sekisho/"
 poll_seconds = 1
+allow_file = "$demo/allowed"
 
 [store]
 path = "$demo/store.db"

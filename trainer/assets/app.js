@@ -24,6 +24,12 @@
   };
 
   document.addEventListener("DOMContentLoaded", () => {
+    // What was done is said once, not again to whoever reloads or keeps the address.
+    const address = new URL(location.href);
+    if (address.searchParams.has("done")) {
+      address.searchParams.delete("done");
+      history.replaceState(history.state, "", address);
+    }
     times(document);
     pictured(document);
   });

@@ -24,8 +24,9 @@ pub struct Said {
     verdict: Word,
     /// What it was told as on the page that they saw.
     told: Category,
-    /// What it is, for [`Word::WrongCategory`].
-    category: Category,
+    /// What it is, for [`Word::WrongCategory`]; empty for the others, as nothing is chosen before somebody does.
+    #[serde(default)]
+    category: String,
     #[serde(default)]
     note: String,
 }
@@ -41,13 +42,16 @@ enum Word {
 }
 
 impl Said {
-    fn verdict(&self) -> Verdict {
-        match self.verdict {
+    fn verdict(&self) -> Result<Verdict, Refusal> {
+        Ok(match self.verdict {
             Word::Correct => Verdict::Correct,
-            Word::WrongCategory => Verdict::WrongCategory(self.category),
+            Word::WrongCategory => {
+                let category = Category::from_word(&self.category);
+                Verdict::WrongCategory(category.ok_or_else(|| Refusal::bad("choose which kind it is"))?)
+            }
             Word::FalsePositive => Verdict::FalsePositive,
             Word::Unclear => Verdict::Unclear,
-        }
+        })
     }
 }
 
@@ -59,6 +63,7 @@ pub async fn feedback(
     said: Result<Form<Said>, FormRejection>,
 ) -> Result<Response, Refusal> {
     let (Path(id), Form(said)) = (id?, said?);
+    let verdict = said.verdict()?;
     let deed = deed("feedback", id, json!({ "verdict": said.verdict }));
     let asked = access.clone();
     let done = change(&access, &viewer, deed, move |store, names, name, at| {
@@ -74,7 +79,7 @@ pub async fn feedback(
         report.keep(store, at)?;
         let feedback = Feedback {
             snapshot: report.id,
-            verdict: said.verdict(),
+            verdict,
             votes: Vec::new(),
             author: name.to_owned(),
             note: said.note.trim().to_owned(),
