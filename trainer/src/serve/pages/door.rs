@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Form;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, FromRequest, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -42,6 +42,7 @@ const REFERRER: &str = "same-origin";
 pub async fn door(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
     let partial = request.headers().contains_key("hx-request");
     let lang = language(request.headers());
+    let form = (request.method() == Method::POST).then(|| form_of(request.uri().path()));
     let (viewer, answer) = enter(&access, request, next).await;
     let mut response = match answer {
         Ok(response) => response,
@@ -50,13 +51,23 @@ pub async fn door(State(access): State<Arc<Access>>, request: Request, next: Nex
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
         let (heading, text) = refusal.words(viewer.as_ref().map_or(lang, |viewer| viewer.lang));
         let page = match (&viewer, partial) {
-            (Some(viewer), false) => error_page(viewer, heading, &text),
+            (Some(viewer), false) => error_page(viewer, (heading, &text), form),
             _ => fragment(heading, &text),
         };
         response = (refusal.status(), page).into_response();
     }
     close(response.headers_mut());
     response
+}
+
+/// The page with the form that is sent to a path.
+fn form_of(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    match parts.as_slice() {
+        ["clients", id, _] => format!("/clients/{id}"),
+        ["models", kind, id, _] => format!("/models/{kind}/{id}"),
+        _ => preferences::local(path).to_owned(),
+    }
 }
 
 async fn enter(
@@ -194,6 +205,20 @@ pub fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_form_that_is_refused_is_found_again() {
+        #[track_caller]
+        fn check(path: &str, expected: &str) {
+            assert_eq!(form_of(path), expected, "{path}");
+        }
+        check("/reports", "/reports");
+        check("/clients/7/label", "/clients/7");
+        check("/models/runs/3/approve", "/models/runs/3");
+        check("/models/roll-back", "/models/roll-back");
+        check("//evil.example", "/");
+        check("/\\evil.example", "/");
+    }
 
     #[test]
     fn a_target_comes_back_as_it_was() {

@@ -16,7 +16,7 @@ use super::change::{Deed, change};
 use super::layout::{Frame, Place, page};
 use super::refusal::Refusal;
 use super::viewer::Viewer;
-use super::words::Reports;
+use super::words::{Reports, fill};
 use crate::causes::with_causes;
 use crate::config::now;
 use crate::dataset::Moment;
@@ -215,23 +215,25 @@ async fn list(State(access): State<Arc<Access>>, viewer: Viewer) -> Result<Respo
     })
 }
 
+/// The time that was asked for.
+fn span(wanted: &Wanted, words: &Reports, now: u32) -> Result<Span, Refusal> {
+    let moment = |text: &str| {
+        let moment = text.trim().parse::<Moment>();
+        moment.map_err(|_| Refusal::bad(fill(words.bad_time, &[text.trim()])))
+    };
+    let to = Some(&wanted.to).filter(|to| !to.trim().is_empty());
+    let to = to.map(|to| moment(to)).transpose()?;
+    Span::new(moment(&wanted.from)?, to, now).map_err(|_| Refusal::bad(words.bad_span))
+}
+
 async fn make(
     State(access): State<Arc<Access>>,
     viewer: Viewer,
     wanted: Result<Form<Wanted>, FormRejection>,
 ) -> Result<Response, Refusal> {
     let Form(wanted) = wanted?;
-    let moment = |text: &str| {
-        text.trim()
-            .parse::<Moment>()
-            .map_err(|error| Refusal::bad(error.to_string()))
-    };
-    let (from, to) = (
-        moment(&wanted.from)?,
-        Some(wanted.to.trim()).filter(|to| !to.is_empty()),
-    );
-    let span = Span::new(from, to.map(moment).transpose()?, now())
-        .map_err(|error| Refusal::bad(error.to_string()))?;
+    let words = Reports::of(viewer.lang);
+    let span = span(&wanted, words, now())?;
     let zone = Some(wanted.zone).filter(|zone| !zone.is_empty());
     let deed = Deed {
         role: Role::Operator,
@@ -240,7 +242,7 @@ async fn make(
         detail: json!({ "from": span.from, "to": span.to }),
     };
     let (shelf, of) = (access.clone(), zone.clone());
-    let busy = Reports::of(viewer.lang).busy;
+    let busy = words.busy;
     let making = change(&access, &viewer, deed, move |_, _, name, at| {
         shelf
             .known
@@ -313,9 +315,33 @@ fn line(entry: Entry) -> Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::explain::Lang;
 
     fn begin(made: &Arc<Made>) -> Option<Making> {
         made.begin(5, "ana", Span { from: 1, to: 2 }, None)
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_is_told_in_the_viewers_language() {
+        #[track_caller]
+        fn check(from: &str, to: &str, lang: Lang, expected: &str) {
+            let wanted = Wanted {
+                from: from.to_owned(),
+                to: to.to_owned(),
+                zone: String::new(),
+            };
+            match span(&wanted, Reports::of(lang), 1_800_000_000) {
+                Ok(span) => assert_eq!(format!("{} s", span.seconds()), expected),
+                Err(Refusal::Told(_, text)) => assert!(text.contains(expected), "{text}"),
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        check("1h", "", Lang::En, "3600 s");
+        check(" 2h ", " 1h ", Lang::En, "3600 s");
+        check("1h", "2h", Lang::En, "ends before it begins");
+        check("soon", "", Lang::En, "\"soon\" is no time");
+        check("1h", "{0}", Lang::En, "\"{0}\" is no time");
+        check("soon", "", Lang::Ja, "「soon」は時刻");
     }
 
     #[test]

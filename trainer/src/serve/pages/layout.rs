@@ -224,6 +224,7 @@ struct ErrorPage<'a> {
     frame: Frame,
     heading: &'a str,
     text: &'a str,
+    form: Option<String>,
 }
 
 #[derive(Template)]
@@ -239,12 +240,13 @@ pub fn once_more() -> Response {
     ([(header::CONTENT_TYPE, HTML)], html).into_response()
 }
 
-/// An error in the layout of every page.
-pub fn error_page(viewer: &Viewer, heading: &str, text: &str) -> Response {
+/// An error in the layout of every page; `form` is the page whose form was sent.
+pub fn error_page(viewer: &Viewer, (heading, text): (&str, &str), form: Option<String>) -> Response {
     let template = ErrorPage {
         frame: Frame::new(viewer, Place::Elsewhere, heading),
         heading,
         text,
+        form,
     };
     page(&template).unwrap_or_else(|_| text.to_owned().into_response())
 }

@@ -7,6 +7,7 @@ mod plots;
 mod run;
 mod verdict;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use askama::Template;
@@ -29,6 +30,7 @@ use crate::retrain::{RetrainError, Run, Seen, seen};
 use crate::serve::shared::Access;
 use crate::store::StoreError;
 use crate::user::Role;
+use crate::watch::LiveNginx;
 
 /// A model in a card or a line.
 struct Model {
@@ -59,6 +61,8 @@ struct ModelsPage {
     champion: Option<Model>,
     challenger: Option<Model>,
     seen: Seen,
+    /// Digests of what nginx runs, as it says.
+    running: BTreeSet<String>,
     waiting: Option<i64>,
     kept: Vec<Model>,
     turns: Vec<Turn>,
@@ -129,10 +133,20 @@ async fn models(State(access): State<Arc<Access>>, viewer: Viewer) -> Result<Res
             .collect(),
         turns: turns(&board.changes, words),
         waiting: waiting.map(|run| run.id),
+        running: running(&access.live.now()),
         may_roll_back: viewer.may(Role::Approver) && board.before.is_some(),
         board,
         seen,
     })
+}
+
+/// What nginx says that its workers run, each once.
+fn running(live: &[LiveNginx]) -> BTreeSet<String> {
+    let answered = live.iter().filter_map(|nginx| nginx.status.as_ref().ok());
+    let models = answered
+        .flat_map(|status| &status.workers)
+        .filter_map(|worker| worker.model.clone());
+    models.collect()
 }
 
 fn turns(changes: &[Change], words: &'static Models) -> Vec<Turn> {

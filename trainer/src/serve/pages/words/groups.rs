@@ -106,6 +106,8 @@ words! {
         refresh: "A report over millions of samples takes minutes. Look again" | "数百万件のサンプルでは数分かかります。再読み込み",
         empty: "No report yet" | "レポートはまだありません",
         empty_text: "Choose a time above. Reports are kept until the daemon ends; `sekisho report` writes files." | "上で期間を選んでください。レポートはデーモンの終了まで保持します。ファイルに書くには `sekisho report` を使います。",
+        bad_time: "\"{0}\" is no time: 7d or 12h ago, a day such as 2026-11-01, or a moment in UTC such as 2026-11-01T12:00:00Z." | "「{0}」は時刻として読めません。7d、12h（前）、2026-11-01のような日付、または2026-11-01T12:00:00ZのようなUTCの時刻を指定してください。",
+        bad_span: "It ends before it begins: name the earlier time first." | "終了が開始より前です。早い方を先に指定してください。",
         busy: "Another report is being made: wait for it." | "別のレポートを作成中です。完了をお待ちください。",
     }
 }

@@ -12,6 +12,7 @@ words! {
         challenger: "Challenger" | "チャレンジャー",
         challenger_text: "only scores beside it" | "並行して採点のみ",
         no_champion: "nginx runs the model that came with it, or has none." | "nginx は同梱のモデルを使うか、モデルがありません。",
+        running: "Its workers run {0}." | "ワーカーは {0} を実行中です。",
         no_challenger: "Nothing is tried beside the champion." | "並行して試しているモデルはありません。",
         no_place: "Which file nginx loads is not known: set champion in [models]." | "nginx が読み込むファイルが不明です: [models] の champion を設定してください。",
         suspect: "suspect from" | "疑わしい: 以上",

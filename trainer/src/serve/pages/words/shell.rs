@@ -44,6 +44,7 @@ words! {
         working: "Looking ..." | "検索中…",
         broken: "Something is wrong here" | "内部エラー",
         broken_text: "The page could not be made. The log of `sekisho serve` says why." | "ページを作成できませんでした。理由は `sekisho serve` のログにあります。",
+        to_form: "Back to the form" | "入力に戻る",
         to_front: "To the front page" | "最初のページへ",
         passed: "let through" | "通過",
         suspect: "suspect, let through" | "疑わしいが通過",
