@@ -353,7 +353,7 @@ mod tests {
         check(&[], 1, &all, 2);
         let model = row("192.0.2.1", "model");
         check(&[model.clone(), model.clone()], 3, &all[1..], 0);
-        check(&[model.clone()], 3, &all, 0);
+        check(std::slice::from_ref(&model), 3, &all, 0);
         let group = row("2001:db8:1:2::/64", ORIGIN);
         check(&[group.clone(), group.clone()], 3, &all[..2], 0);
         check(&[group], 3, &[all[2], all[0], all[1]], 0);

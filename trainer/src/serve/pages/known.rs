@@ -37,6 +37,9 @@ pub const COMPARED: u32 = 1000;
 /// Of which time, by the seconds before now, and of which zone.
 pub type Range = (Option<u32>, Option<String>);
 
+/// When each hour began, and how many samples it has.
+pub type Hours = Vec<(u32, u64)>;
+
 /// What is known.
 #[derive(Debug)]
 pub struct Known {
@@ -44,7 +47,7 @@ pub struct Known {
     networks: Recent<Range, Networks>,
     swarms: Recent<Range, Vec<Swarm>>,
     totals: Recent<(), Totals>,
-    hours: Recent<(), Vec<(u32, u64)>>,
+    hours: Recent<(), Hours>,
     fine: Recent<(String, Span, u64), Vec<Row>>,
     day: Recent<String, Vec<Row>>,
     week: Recent<String, Vec<Row>>,
@@ -109,7 +112,7 @@ impl Known {
     ///
     /// # Errors
     /// The store refuses.
-    pub fn hours(&self, store: &Store, now: u32) -> Result<(Arc<Vec<(u32, u64)>>, u32), StoreError> {
+    pub fn hours(&self, store: &Store, now: u32) -> Result<(Arc<Hours>, u32), StoreError> {
         let from = now.saturating_sub(DAY_HOURS * HOUR);
         self.hours
             .get(&(), now, || store.samples_over_time(from, now, HOUR))
