@@ -131,6 +131,7 @@ directory = "$demo/models"
 [decisions]
 log = "$demo/logs/bans.json"
 END
+: >"$demo/logs/serve.log"
 start "$sekisho" serve --config "$demo/sekisho.toml" 2>"$demo/logs/serve.log" &
 serve_pid=$!
 dashboard=

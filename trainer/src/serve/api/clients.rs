@@ -41,10 +41,6 @@ pub async fn page(
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Json<Value>, Refusal> {
     let Query(asked) = asked?;
-    if let Some(name) = asked.name {
-        let named = access.ask(move |store, names| label::find(store, names, &name));
-        return Ok(Json(json!({"clients": named.await?, "next": null})));
-    }
     let limit = asked.limit.unwrap_or(USUAL);
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(Refusal::bad(format!("limit is 1 to {MAX_PAGE}")));
@@ -55,6 +51,10 @@ pub async fn page(
             Some(cursor(&text).ok_or_else(|| Refusal::bad("after is the `next` of an earlier answer"))?)
         }
     };
+    if let Some(name) = asked.name {
+        let named = access.ask(move |store, names| label::find(store, names, &name));
+        return Ok(Json(json!({"clients": named.await?, "next": null})));
+    }
     let query = PageQuery {
         zone: asked.zone,
         network: asked.network,
